@@ -1,0 +1,3 @@
+//! policyc: a least-privilege IAM policy compiler.
+
+pub mod finding;

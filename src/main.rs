@@ -1,0 +1,3 @@
+//! The policyc binary: calls the command line and nothing else.
+
+fn main() {}
