@@ -1,0 +1,96 @@
+//! The intermediate representation: who used what, on which resource, with which outcome, from where, first and last.
+//!
+//! A [`Ledger`] is what the front end makes of any amount of CloudTrail and what the passes read. It is versioned,
+//! small, free of secrets (no access keys, no parameters beyond resource names) and **mergeable**: ledgers of parts of a
+//! trail merge to the ledger of the whole, in any order, with duplicates, as often as you like.
+//!
+//! INVARIANT (ledger-merge): merging is associative, commutative and idempotent in everything that decides; counts are
+//! exact for each source file, identified by digest, and upper bounds beyond it.
+
+pub mod collapse;
+pub mod entry;
+pub mod format;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use entry::{Evidence, Heartbeat, Origin, Outcome, Session, Sign, SourceId, Target, Use};
+
+/// What a source of records could show.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Coverage {
+    /// CloudFormation-style resource types whose data events were seen or declared, such as `AWS::S3::Object`.
+    pub data: BTreeSet<String>,
+    /// Event sources whose management events the trail leaves out, such as `kms.amazonaws.com`.
+    pub excluded: BTreeSet<String>,
+    /// Whether somebody declared the coverage (`--coverage`) instead of it being inferred from what was seen.
+    pub declared: bool,
+}
+
+/// One file or stream that was read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Source {
+    /// The file's name as given, without folders that lead to it.
+    pub name: String,
+    /// How many records it held, by kind (`api-call`, `service-event`, `insight`, `digest`, …).
+    pub records: BTreeMap<String, u64>,
+}
+
+/// What was seen, folded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// The files read, by digest.
+    pub sources: BTreeMap<SourceId, Source>,
+    /// What the source could show.
+    pub coverage: Coverage,
+    /// Every distinct use and its evidence.
+    pub uses: BTreeMap<Use, Evidence>,
+    /// Reports of the SSM agent about itself (`UpdateInstanceInformation`).
+    pub heartbeats: BTreeMap<Heartbeat, Evidence>,
+    /// Other people's calls that show a feature in use, such as an operator's `StartSession`.
+    pub signs: BTreeMap<Sign, Evidence>,
+    /// Addresses from which people (IAM users, console sessions) worked, for judging origins.
+    pub operator_addresses: BTreeSet<String>,
+    /// Events of the role's sessions that the catalogue cannot map: `source:name` → evidence.
+    pub unmapped: BTreeMap<String, Evidence>,
+}
+
+/// The version of the ledger's file format.
+pub const SCHEMA: u32 = 1;
+
+impl Ledger {
+    /// Folds another ledger into this one.
+    pub fn merge(&mut self, other: Self) {
+        self.sources.extend(other.sources);
+        self.coverage.data.extend(other.coverage.data);
+        self.coverage.excluded.extend(other.coverage.excluded);
+        self.coverage.declared |= other.coverage.declared;
+        self.operator_addresses.extend(other.operator_addresses);
+        fold(&mut self.uses, other.uses);
+        fold(&mut self.heartbeats, other.heartbeats);
+        fold(&mut self.signs, other.signs);
+        fold(&mut self.unmapped, other.unmapped);
+    }
+
+    /// The time of the earliest and the latest event, in RFC 3339, `None` when nothing was seen.
+    #[must_use]
+    pub fn window(&self) -> Option<(String, String)> {
+        let all = || {
+            let evidence = self.uses.values().chain(self.heartbeats.values()).chain(self.signs.values());
+            evidence.chain(self.unmapped.values())
+        };
+        let first = all().map(|e| &e.first).min()?;
+        let last = all().map(|e| &e.last).max()?;
+        Some((first.clone(), last.clone()))
+    }
+}
+
+fn fold<K: Ord>(into: &mut BTreeMap<K, Evidence>, from: BTreeMap<K, Evidence>) {
+    for (key, evidence) in from {
+        match into.entry(key) {
+            std::collections::btree_map::Entry::Vacant(slot) => {
+                slot.insert(evidence);
+            }
+            std::collections::btree_map::Entry::Occupied(mut slot) => slot.get_mut().merge(evidence),
+        }
+    }
+}

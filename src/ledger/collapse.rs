@@ -1,0 +1,1 @@
+//! Names that explode collapse to their common shape.
