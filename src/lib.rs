@@ -3,3 +3,4 @@
 pub mod finding;
 pub mod iam;
 pub mod ledger;
+pub mod trail;

@@ -42,7 +42,9 @@ impl Conditions {
 
     /// Every operator, key and list of values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &[String])> {
-        self.operators.iter().flat_map(|(op, tests)| tests.iter().map(move |(key, values)| (op.as_str(), key.as_str(), values.as_slice())))
+        self.operators
+            .iter()
+            .flat_map(|(op, tests)| tests.iter().map(move |(key, values)| (op.as_str(), key.as_str(), values.as_slice())))
     }
 
     /// Whether every test of `other` stands in `self` word for word, so that `self` is at least as strict.

@@ -110,7 +110,8 @@ impl Policy {
             Some(one @ Value::Object(_)) => vec![one],
             _ => return Err(wrong("Statement", "expected a statement or a list of statements")),
         };
-        let statements = statements.into_iter().enumerate().map(|(n, s)| read_statement(n, s, variables)).collect::<Result<_, _>>()?;
+        let statements =
+            statements.into_iter().enumerate().map(|(n, s)| read_statement(n, s, variables)).collect::<Result<_, _>>()?;
         Ok(Self { variables, statements })
     }
 
@@ -261,7 +262,10 @@ mod tests {
         check("[", "not JSON");
         check(r#"{"Version":"2020","Statement":[]}"#, "Version");
         check(r#"{"Statement":[{"Effect":"allow"}]}"#, "Statement[0].Effect");
-        check(r#"{"Statement":[{"Effect":"Allow","Action":"a","NotAction":"b","Resource":"*"}]}"#, "either `Action` or `NotAction`");
+        check(
+            r#"{"Statement":[{"Effect":"Allow","Action":"a","NotAction":"b","Resource":"*"}]}"#,
+            "either `Action` or `NotAction`",
+        );
         check(r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"a:b","Resource":"*"}]}"#, "`Principal`");
         check(r#"{"Statement":[{"Effect":"Allow","Action":[1,{}],"Resource":"*"}]}"#, "Statement[0].Action");
     }
