@@ -1,5 +1,6 @@
 //! policyc: a least-privilege IAM policy compiler.
 
+pub mod catalog;
 pub mod finding;
 pub mod iam;
 pub mod ledger;

@@ -2,4 +2,5 @@
 //!
 //! The stages of this room: [`record`] is what one CloudTrail record says.
 
+pub mod call;
 pub mod record;

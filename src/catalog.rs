@@ -1,0 +1,5 @@
+//! Stand-in.
+
+/// Stand-in.
+#[derive(Debug, Default)]
+pub struct Catalog;
