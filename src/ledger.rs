@@ -35,6 +35,17 @@ pub struct Source {
     pub records: BTreeMap<String, u64>,
 }
 
+impl Source {
+    /// Folds in what else is known of the same bytes: they may have been read under two names.
+    pub fn merge(&mut self, other: Self) {
+        self.name = std::mem::take(&mut self.name).min(other.name);
+        for (kind, count) in other.records {
+            let slot = self.records.entry(kind).or_default();
+            *slot = (*slot).max(count);
+        }
+    }
+}
+
 /// What was seen, folded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -60,7 +71,12 @@ pub const SCHEMA: u32 = 1;
 impl Ledger {
     /// Folds another ledger into this one.
     pub fn merge(&mut self, other: Self) {
-        self.sources.extend(other.sources);
+        for (id, source) in other.sources {
+            match self.sources.entry(id) {
+                std::collections::btree_map::Entry::Vacant(slot) => drop(slot.insert(source)),
+                std::collections::btree_map::Entry::Occupied(mut slot) => slot.get_mut().merge(source),
+            }
+        }
         self.coverage.data.extend(other.coverage.data);
         self.coverage.excluded.extend(other.coverage.excluded);
         self.coverage.declared |= other.coverage.declared;
