@@ -6,6 +6,9 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+/// What CloudTrail writes in place of a value that it does not show.
+pub const HIDDEN: &str = "HIDDEN_DUE_TO_SECURITY_REASONS";
+
 /// Why a record could not be read. The fault is the input's: CloudTrail writes neither.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
