@@ -1,5 +1,115 @@
-//! Stand-in.
+//! Facts about AWS as data: every table says where it is from and when.
+//!
+//! | table | what it says |
+//! |---|---|
+//! | `reference` | actions, resource types and condition keys of all services (Service Authorization Reference) |
+//! | `events` | which actions an event needs, where its name does not say |
+//! | `errors` | which error codes come after authorisation, and which are refusals |
+//! | `coverage` | what CloudTrail can show, and under which event selector |
+//! | `features` | how a feature of Systems Manager shows itself, what it needs, and why |
+//! | `buckets` | the S3 buckets of Systems Manager in every region |
+//! | `shapes` | partitions, names that live for a short time, parameters that name resources |
+//! | `baselines` | AWS-managed policies |
 
-/// Stand-in.
-#[derive(Debug, Default)]
-pub struct Catalog;
+pub mod baselines;
+pub mod buckets;
+pub mod coverage;
+pub mod errors;
+pub mod events;
+pub mod features;
+pub mod reference;
+pub mod shapes;
+
+use std::sync::OnceLock;
+
+use crate::iam::Action;
+
+/// Everything that is known.
+#[derive(Debug)]
+pub struct Catalog {
+    /// Actions and resource types.
+    pub reference: reference::Reference,
+    /// Events and the actions they need.
+    pub events: events::Events,
+    /// Error codes.
+    pub errors: errors::Errors,
+    /// What CloudTrail can show.
+    pub coverage: coverage::Visibilities,
+    /// Features of Systems Manager.
+    pub features: features::Features,
+    /// Buckets of Systems Manager.
+    pub buckets: buckets::Buckets,
+    /// Shapes of names.
+    pub shapes: shapes::Shapes,
+}
+
+/// Why a catalogue cannot be used: a reference file that was given is not one. The embedded tables are held by tests.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The bytes are neither gzip nor JSON lines.
+    #[error("not a reference file: {0}")]
+    Malformed(String),
+}
+
+impl Catalog {
+    /// The embedded catalogue. Opening it inflates the reference; services are parsed when they are asked for.
+    #[must_use]
+    pub fn embedded() -> &'static Self {
+        static CATALOG: OnceLock<Catalog> = OnceLock::new();
+        CATALOG.get_or_init(|| Self::around(reference::Reference::embedded()))
+    }
+
+    /// The embedded catalogue with a newer reference file, as `tools/catalog/generate.py` writes it.
+    ///
+    /// # Errors
+    /// When the bytes are not a reference file.
+    pub fn with_reference(bytes: &[u8]) -> Result<Self, CatalogError> {
+        Ok(Self::around(reference::Reference::read(bytes)?))
+    }
+
+    fn around(reference: reference::Reference) -> Self {
+        Self {
+            reference,
+            events: table(include_str!("catalog/data/events.json")),
+            errors: table(include_str!("catalog/data/errors.json")),
+            coverage: table(include_str!("catalog/data/coverage.json")),
+            features: table(include_str!("catalog/data/features.json")),
+            buckets: table(include_str!("catalog/data/buckets.json")),
+            shapes: table(include_str!("catalog/data/shapes.json")),
+        }
+    }
+
+    /// The action in the reference's spelling; unchanged where the reference does not know it.
+    #[must_use]
+    pub fn canonical(&self, action: &Action) -> Action {
+        self.reference
+            .action(action)
+            .and_then(|facts| Action::of(&action.service().to_ascii_lowercase(), &facts.name))
+            .unwrap_or_else(|| action.clone())
+    }
+}
+
+/// Reads an embedded table. The tables are compiled in and a test reads each of them, so a malformed one is empty here
+/// and a failing test there, never a panic.
+fn table<T: serde::de::DeserializeOwned + Default>(text: &str) -> T {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_embedded_table_reads() {
+        fn check<T: serde::de::DeserializeOwned>(text: &str) {
+            if let Err(e) = serde_json::from_str::<T>(text) {
+                panic!("{}: {e}", std::any::type_name::<T>());
+            }
+        }
+        check::<super::events::Events>(include_str!("catalog/data/events.json"));
+        check::<super::errors::Errors>(include_str!("catalog/data/errors.json"));
+        check::<super::coverage::Visibilities>(include_str!("catalog/data/coverage.json"));
+        check::<super::features::Features>(include_str!("catalog/data/features.json"));
+        check::<super::buckets::Buckets>(include_str!("catalog/data/buckets.json"));
+        check::<super::shapes::Shapes>(include_str!("catalog/data/shapes.json"));
+        assert!(super::reference::Reference::embedded().services().count() > 400);
+    }
+}

@@ -8,23 +8,14 @@
 //! exact for each source file, identified by digest, and upper bounds beyond it.
 
 pub mod collapse;
+pub mod coverage;
 pub mod entry;
 pub mod format;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use coverage::Coverage;
 pub use entry::{Evidence, Heartbeat, Origin, Outcome, Session, Sign, SourceId, Target, Use};
-
-/// What a source of records could show.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Coverage {
-    /// CloudFormation-style resource types whose data events were seen or declared, such as `AWS::S3::Object`.
-    pub data: BTreeSet<String>,
-    /// Event sources whose management events the trail leaves out, such as `kms.amazonaws.com`.
-    pub excluded: BTreeSet<String>,
-    /// Whether somebody declared the coverage (`--coverage`) instead of it being inferred from what was seen.
-    pub declared: bool,
-}
 
 /// One file or stream that was read.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -77,9 +68,7 @@ impl Ledger {
                 std::collections::btree_map::Entry::Occupied(mut slot) => slot.get_mut().merge(source),
             }
         }
-        self.coverage.data.extend(other.coverage.data);
-        self.coverage.excluded.extend(other.coverage.excluded);
-        self.coverage.declared |= other.coverage.declared;
+        self.coverage.merge(other.coverage);
         self.operator_addresses.extend(other.operator_addresses);
         fold(&mut self.uses, other.uses);
         fold(&mut self.heartbeats, other.heartbeats);

@@ -1,3 +1,5 @@
 //! The policyc binary: calls the command line and nothing else.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    policyc::cli::run()
+}

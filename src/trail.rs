@@ -13,6 +13,7 @@ pub mod inflate;
 pub mod observe;
 mod read;
 pub mod record;
+mod resource;
 pub mod scan;
 pub mod sign;
 

@@ -1,0 +1,111 @@
+//! Shapes of names: partitions, what lives for a short time, parameters that name resources.
+
+use std::collections::BTreeMap;
+
+use super::Catalog;
+use crate::iam::{Action, Arn, Pattern};
+
+/// The table of shapes.
+#[derive(Debug, Default, serde::Deserialize)]
+pub struct Shapes {
+    /// When the table was made.
+    pub date: String,
+    /// Partitions by the beginning of their regions' names; `aws` is all the others.
+    pub partitions: Vec<PartitionOf>,
+    /// Where that is from.
+    pub partitions_source: String,
+    /// Resource names that live for a short time.
+    pub ephemeral: Vec<Ephemeral>,
+    /// Actions whose resources may share the root of their name space.
+    pub open_at_root: Vec<String>,
+    /// Condition keys worth narrowing an action by.
+    pub narrowing_keys: BTreeMap<String, Vec<String>>,
+    /// Where that is from.
+    pub narrowing_source: String,
+    /// Documents that belong to AWS.
+    pub aws_owned_documents: OwnedDocuments,
+    /// How statements of a service are titled.
+    pub titles: BTreeMap<String, String>,
+    /// Variables of ARN formats → request parameters that fill them.
+    pub parameters: BTreeMap<String, Vec<String>>,
+}
+
+/// A partition.
+#[derive(Debug, serde::Deserialize)]
+pub struct PartitionOf {
+    /// The beginning of its regions' names.
+    pub prefix: String,
+    /// Its name in ARNs.
+    pub partition: String,
+}
+
+/// A kind of name that lives for a short time.
+#[derive(Debug, serde::Deserialize)]
+pub struct Ephemeral {
+    /// The service in the ARN.
+    pub service: String,
+    /// What stands before the name.
+    pub before: String,
+    /// Why it does not last.
+    pub why: String,
+}
+
+/// Names that only AWS may give to documents.
+#[derive(Debug, Default, serde::Deserialize)]
+pub struct OwnedDocuments {
+    /// Beginnings, without regard to case.
+    pub prefixes: Vec<String>,
+    /// Where that is documented.
+    pub source: String,
+}
+
+impl Catalog {
+    /// The partition of a region.
+    #[must_use]
+    pub fn partition(&self, region: &str) -> &str {
+        self.shapes.partitions.iter().find(|p| region.starts_with(&p.prefix)).map_or("aws", |p| p.partition.as_str())
+    }
+
+    /// The ARN up to a name that lives for a short time; `None` where it has none.
+    #[must_use]
+    pub fn without_ephemeral_name<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let arn = Arn::parse(text)?;
+        let row = self.shapes.ephemeral.iter().find(|e| e.service == arn.service && arn.resource.contains(&e.before))?;
+        let at = text.len() - arn.resource.len() + arn.resource.find(&row.before)? + row.before.len();
+        text.get(..at)
+    }
+
+    /// Whether the resources of an action may share the root of their name space: objects of a bucket may.
+    #[must_use]
+    pub fn opens_at_root(&self, action: &Action) -> bool {
+        self.shapes.open_at_root.iter().any(|p| Pattern::parse(p).matches_action(action))
+    }
+
+    /// Condition keys by which an action without resources may be narrowed when the records give their values.
+    #[must_use]
+    pub fn narrowing_keys(&self, action: &Action) -> &[String] {
+        self.shapes
+            .narrowing_keys
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(action.as_str()))
+            .map_or(&[], |(_, keys)| keys)
+    }
+
+    /// Whether a document of this name belongs to AWS, so that its ARN has no account.
+    #[must_use]
+    pub fn is_aws_document(&self, name: &str) -> bool {
+        let lower = name.to_ascii_lowercase();
+        self.shapes.aws_owned_documents.prefixes.iter().any(|p| lower.starts_with(p.as_str()))
+    }
+
+    /// How statements of a service are titled in a `Sid`.
+    #[must_use]
+    pub fn service_title(&self, prefix: &str) -> String {
+        self.shapes.titles.get(prefix).cloned().unwrap_or_else(|| {
+            let words = prefix.split(|c: char| !c.is_ascii_alphanumeric());
+            words
+                .map(|w| w.chars().enumerate().map(|(n, c)| if n == 0 { c.to_ascii_uppercase() } else { c }).collect::<String>())
+                .collect()
+        })
+    }
+}

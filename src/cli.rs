@@ -1,0 +1,68 @@
+//! The command line: arguments in, the library called, printed, exit code.
+//!
+//! Files, standard streams and the environment are touched here and nowhere else. stdout carries the result, stderr
+//! everything else. Exit codes: 0 done; 1 a check said no; 2 usage or configuration; 3 unreadable or malformed input;
+//! 4 AWS.
+
+mod arguments;
+mod derive;
+mod error;
+mod files;
+mod merge;
+mod observe;
+mod print;
+mod question;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use error::CliError;
+
+#[derive(Parser)]
+#[command(name = "policyc", version, about = "A least-privilege IAM policy compiler", max_term_width = 120)]
+#[command(after_help = "Exit codes: 0 done · 1 a check said no · 2 usage or configuration · 3 unreadable input · 4 AWS")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Derive a scoped-down policy from recorded activity
+    Derive(derive::Args),
+    /// Fold records into a ledger
+    Observe(observe::Args),
+    /// Merge ledgers
+    Merge(merge::Args),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Derive(args) => derive::run(&args),
+        Command::Observe(args) => observe::run(&args),
+        Command::Merge(args) => merge::run(&args),
+    };
+    match done {
+        Ok(Verdict::Done) => ExitCode::SUCCESS,
+        Ok(Verdict::No) => ExitCode::from(1),
+        Err(error) => {
+            print::error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// How a command ended that ran to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Everything is in order: exit code 0.
+    Done,
+    /// A check said no: exit code 1.
+    No,
+}
+
+type Outcome = Result<Verdict, CliError>;

@@ -1,0 +1,128 @@
+//! `policyc derive`: from recorded activity to a policy.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::arguments::{Format, RoleArgs, TrailArgs};
+use super::error::CliError;
+use super::question::{MANAGED_POLICY_LIMIT, RoleName, baseline, question};
+use super::{Outcome, Verdict, files, observe, print};
+use crate::catalog::Catalog;
+use crate::compile::{Compiled, compile};
+use crate::derive::Question;
+use crate::review::report::Report;
+use crate::review::{diff, escape, summary};
+use crate::trail::Interest;
+
+/// Derive a scoped-down policy from recorded activity.
+///
+/// With `--stack`, roles, inputs and outputs come from `policyc.toml`; the policy files and the templates are written.
+/// With `--trail`, the result is printed, and written only with `--out`.
+#[derive(clap::Args)]
+#[command(
+    group = clap::ArgGroup::new("source").required(true).args(["stack", "trail"]),
+    after_help = "Examples:\n  policyc derive --stack demo\n  policyc derive --trail ./AWSLogs --role web-Role --need session-manager --out policy.json"
+)]
+pub(super) struct Args {
+    /// A stack that `policyc.toml` configures
+    #[arg(long, value_name = "NAME")]
+    stack: Option<String>,
+    #[command(flatten)]
+    trail: TrailArgs,
+    #[command(flatten)]
+    role: RoleArgs,
+    /// The policy to stay inside: an AWS-managed policy by name or ARN, or a file
+    #[arg(long, value_name = "NAME|ARN|FILE", default_value = "AmazonEC2RoleforSSM")]
+    baseline: String,
+    /// Write the policy here, as IAM JSON with concrete account and region
+    #[arg(long, value_name = "FILE", conflicts_with = "stack")]
+    out: Option<PathBuf>,
+    /// Write the report here, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Write nothing; show what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// With `--stack`: write the policies and leave the templates alone
+    #[arg(long)]
+    no_inject: bool,
+    /// The largest size of the result, in characters without white space
+    #[arg(long, value_name = "N", default_value_t = MANAGED_POLICY_LIMIT)]
+    limit: usize,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The configuration of stacks
+    #[arg(long, value_name = "FILE", default_value = "policyc.toml")]
+    config: PathBuf,
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    match &args.stack {
+        Some(_) => Err(CliError::usage("stacks come next")),
+        None => run_trail(args),
+    }
+}
+
+fn run_trail(args: &Args) -> Outcome {
+    let text = args.role.role.as_deref().ok_or_else(|| CliError::usage("`--trail` needs `--role NAME|ARN`"))?;
+    let role = RoleName::parse(text)?;
+    let catalog = Catalog::embedded();
+    let baseline = baseline(&args.baseline)?;
+    let account = args.role.account.clone().or_else(|| role.account.clone());
+    let interest = Interest { account, roles: BTreeSet::from([role.name.clone()]) };
+    let (ledger, found) = observe::observe(&args.trail, interest, catalog)?;
+    let question = question(&args.role, &role, baseline, args.limit, &ledger, catalog)?;
+    let mut compiled = compile(&question, &ledger, catalog);
+    compiled.tell(found);
+
+    let report = Report::new(&question, &ledger, &compiled.derivation, compiled.proof.clone());
+    show(&question, &compiled, &report, args.format)?;
+    write(args, &compiled, &report)?;
+    let refused = compiled.derivation.refused();
+    if refused {
+        print::note("nothing was granted: an error finding forbids it (see above)");
+    }
+    Ok(if refused { Verdict::No } else { Verdict::Done })
+}
+
+/// The policy is written only when nothing forbids it; the report says why when something does.
+fn write(args: &Args, compiled: &Compiled, report: &Report) -> Result<(), CliError> {
+    if args.dry_run {
+        return Ok(());
+    }
+    let mut outputs = Vec::new();
+    if let Some(path) = args.out.as_ref().filter(|_| !compiled.derivation.refused()) {
+        outputs.push((path.clone(), compiled.document.clone().into_bytes()));
+    }
+    if let Some(path) = &args.report {
+        outputs.push((path.clone(), json(report)?));
+    }
+    files::write_all(&outputs).map(|_| ())
+}
+
+/// A report as JSON, with a line end.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, CliError> {
+    let mut bytes =
+        serde_json::to_vec_pretty(value).map_err(|e| CliError::usage(format!("the report cannot be written as JSON: {e}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Prints a result: the summary and the diff for people, the report for programs.
+pub(super) fn show(question: &Question, compiled: &Compiled, report: &Report, format: Format) -> Result<(), CliError> {
+    if format == Format::Json {
+        print::result(&String::from_utf8_lossy(&json(report)?));
+        return Ok(());
+    }
+    let text = summary::render(report, summary::TEMPLATE).map_err(|e| CliError::usage(format!("the summary's template: {e}")))?;
+    print::result(&text);
+    let difference = diff::unified(
+        &question.baseline.policy,
+        &question.baseline.name,
+        &compiled.derivation.policy,
+        &format!("{} (derived)", question.role),
+    );
+    print::result(&format!("\n{}\n", diff::colour(&escape::terminal_lines(&difference))));
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! The passes: from a ledger and a baseline to a policy, each a pure function, in one visible order.
+//!
+//! ```text
+//! scope ──► demand ──► floor ──► cap ──► generalise ──► condense
+//! whose     what was   what      inside  from names     into statements
+//! calls     needed     cannot    the     to patterns    within the limits
+//!                      be seen   baseline
+//! ```
+//!
+//! INVARIANT (order-free): the result depends on the ledger's contents only, never on the order of files or events.
+//! INVARIANT (demand-monotone): more calls never demand less. The one exception is named: a newer agent's heartbeats
+//! take the `ec2messages` permissions away (finding `agent-current`).
+
+pub mod cap;
+pub mod condense;
+pub mod demand;
+pub mod floor;
+pub mod generalise;
+pub mod names;
+pub mod origin;
+pub mod scope;
+pub mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::Catalog;
+use crate::finding::{Code, Finding, Severity};
+use crate::iam::{Action, Pattern, Policy};
+use crate::ledger::{Evidence, Ledger};
+
+/// The policy that the result must stay inside.
+#[derive(Debug, Clone)]
+pub struct Baseline {
+    /// Its name as people write it, or the file's name.
+    pub name: String,
+    /// AWS's version id, empty for a file.
+    pub version: String,
+    /// SHA-256 of the document's bytes, hexadecimal.
+    pub sha256: String,
+    /// The document's bytes, for the checker.
+    pub bytes: Vec<u8>,
+    /// The document, parsed.
+    pub policy: Policy,
+}
+
+/// What to derive: everything the passes need beside the ledger and the catalogue.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    pub partition: String,
+    /// The account of the role.
+    pub account: String,
+    /// The home region: where service buckets are looked up and floors are pinned.
+    pub region: String,
+    /// The role's name, without its path.
+    pub role: String,
+    /// The instances that count; empty for every instance session of the role.
+    pub instances: BTreeSet<String>,
+    /// Features declared with `--need`, with the resource they were given, if any.
+    pub needs: BTreeMap<String, Vec<String>>,
+    /// Address ranges that are the instances' own (`--address`).
+    pub addresses: Vec<ipnet::IpNet>,
+    /// VPC endpoints that are the stack's own.
+    pub endpoints: BTreeSet<String>,
+    /// Whether other sessions may share the role.
+    pub allow_shared_role: bool,
+    /// The policy to stay inside.
+    pub baseline: Baseline,
+    /// The largest size of the result, in characters without white space.
+    pub limit: usize,
+}
+
+/// Why something is needed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Because {
+    /// It was seen, and it passed authorisation.
+    Seen,
+    /// A feature needs it and the source cannot show it.
+    Feature {
+        /// The feature's name, such as `session-manager`.
+        feature: String,
+        /// Why the feature needs it.
+        why: String,
+        /// Where that is documented.
+        source: String,
+    },
+}
+
+/// One permission that is needed, before it is generalised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// The action, in the catalogue's spelling.
+    pub action: Action,
+    /// The resource as exactly as it is known.
+    pub resource: Pattern,
+    /// The regions in which it was called.
+    pub regions: BTreeSet<String>,
+    /// Values of condition keys that the records give, by key.
+    pub context: BTreeMap<String, BTreeSet<String>>,
+    /// Why.
+    pub because: BTreeSet<Because>,
+    /// What was seen of it, `None` where nothing can be.
+    pub evidence: Option<Evidence>,
+}
+
+/// How far a resource was generalised, from exact to coarse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rung {
+    /// The name as it was seen.
+    Exact,
+    /// The names of instances and other short-lived things are left open.
+    Ephemeral,
+    /// A folder that several distinct names share.
+    Prefix,
+    /// The resource type, pinned to account and region.
+    Type,
+    /// The action has no resource-level permissions.
+    Any,
+}
+
+/// One permission of the result, on one resource pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The action.
+    pub action: Action,
+    /// The resource as it will be written.
+    pub resource: Pattern,
+    /// How general the resource is.
+    pub rung: Rung,
+    /// The conditions under which it is granted.
+    pub conditions: crate::iam::Conditions,
+    /// The needs it answers, as indexes into [`Derivation::needs`].
+    pub needs: BTreeSet<usize>,
+    /// Whether it is one of the buckets of the SSM service itself.
+    pub service_bucket: bool,
+}
+
+/// A call that is reported and grants nothing.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Reported {
+    /// The action.
+    pub action: Action,
+    /// The resource as exactly as it is known.
+    pub resource: Pattern,
+    /// Why it is reported.
+    pub why: String,
+    /// How many calls.
+    pub calls: u64,
+    /// The first, RFC 3339.
+    pub first: String,
+    /// The last, RFC 3339.
+    pub last: String,
+    /// Sample event ids.
+    pub events: Vec<String>,
+}
+
+impl Reported {
+    /// A report of a use.
+    #[must_use]
+    pub fn of(used: &crate::ledger::Use, evidence: &Evidence, why: impl Into<String>) -> Self {
+        Self {
+            action: used.action.clone(),
+            resource: used.resource.clone(),
+            why: why.into(),
+            calls: evidence.calls(),
+            first: evidence.first.clone(),
+            last: evidence.last.clone(),
+            events: evidence.samples.iter().map(|(_, id)| id.clone()).collect(),
+        }
+    }
+}
+
+/// Everything the passes found out.
+#[derive(Debug, Clone)]
+pub struct Derivation {
+    /// The scoped-down policy.
+    pub policy: Policy,
+    /// What is granted and why, in the policy's order.
+    pub grants: Vec<Grant>,
+    /// Every need inside the baseline.
+    pub needs: Vec<Need>,
+    /// Needs that the baseline does not grant, never granted.
+    pub outside: Vec<Reported>,
+    /// Calls that authorisation refused.
+    pub denied: Vec<Reported>,
+    /// Calls whose failure says nothing about authorisation.
+    pub failed: Vec<Reported>,
+    /// Calls with the instances' credentials from somewhere else.
+    pub suspicious: Vec<Reported>,
+    /// Events that the catalogue cannot map.
+    pub unmapped: Vec<(String, Evidence)>,
+    /// The verdict on each action of the baseline.
+    pub verdicts: Vec<verdict::ActionVerdict>,
+    /// The features in use or declared, and how that is known.
+    pub features: BTreeMap<String, String>,
+    /// Everything worth telling, most severe first.
+    pub findings: Vec<Finding>,
+    /// The instance sessions that counted.
+    pub instances: BTreeSet<String>,
+}
+
+impl Derivation {
+    /// Whether a finding forbids writing the result.
+    #[must_use]
+    pub fn refused(&self) -> bool {
+        self.findings.iter().any(|f| f.severity() == Severity::Error)
+    }
+}
+
+/// Runs the passes.
+#[must_use]
+pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Derivation {
+    let scoped = scope::scope(question, ledger);
+    let demanded = demand::demand(&scoped, catalog);
+    let floored = floor::floor(question, &ledger.coverage, &scoped, catalog);
+    let mut findings = scoped.findings.clone();
+    findings.extend(floored.findings);
+
+    let capped = cap::cap(&question.baseline.policy, demanded.into_iter().chain(floored.needs).collect());
+    findings.extend(capped.findings);
+    let grants = generalise::generalise(question, &capped.needs, &scoped.instances, catalog);
+    let condensed = condense::condense(question, grants, &capped.denies, catalog);
+    findings.extend(condensed.findings);
+
+    let verdicts = verdict::verdicts(question, ledger, &capped.needs, &condensed.grants, catalog);
+    findings.extend(verdict::blind_finding(&verdicts));
+    findings.extend(denied_inside(&question.baseline.policy, &scoped.denied));
+    findings.sort_by(|a, b| (a.severity(), a.code, &a.message).cmp(&(b.severity(), b.code, &b.message)));
+    findings.dedup();
+    Derivation {
+        policy: condensed.policy,
+        grants: condensed.grants,
+        needs: capped.needs.into_iter().map(|n| n.need).collect(),
+        outside: capped.outside,
+        denied: scoped.denied,
+        failed: scoped.failed,
+        suspicious: scoped.suspicious,
+        unmapped: ledger.unmapped.iter().map(|(k, e)| (k.clone(), e.clone())).collect(),
+        verdicts,
+        features: floored.features,
+        findings,
+        instances: scoped.instances,
+    }
+}
+
+fn denied_inside(baseline: &Policy, denied: &[Reported]) -> Vec<Finding> {
+    let inside = |r: &&Reported| !cap::covering(baseline, &r.action, &r.resource).is_empty();
+    let finding = |r: &Reported| {
+        let times = if r.calls == 1 { "once".to_owned() } else { format!("{} times", r.calls) };
+        Finding::new(
+            Code::DeniedInsideBaseline,
+            format!("`{}` on `{}` was denied {times} although the baseline allows it", r.action, r.resource),
+        )
+        .advise("look for a Deny, a boundary, an SCP or a resource policy, or for an earlier derivation that cut too deep")
+    };
+    denied.iter().filter(inside).map(finding).collect()
+}

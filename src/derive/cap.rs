@@ -1,0 +1,207 @@
+//! Cap: what of the needs lies inside the baseline.
+//!
+//! INVARIANT (capped): every need that leaves this pass is allowed by one Allow statement of the baseline, under both
+//! readings of `*` across ARN colons, with that statement's conditions carried along word for word. Deny statements that
+//! may touch a need are carried along too, so nothing gets around them.
+
+use std::collections::BTreeSet;
+
+use super::{Because, Need, Reported};
+use crate::finding::{Code, Finding};
+use crate::iam::{Action, ActionSpec, Conditions, Effect, Pattern, Policy, ResourceSpec, Statement};
+
+/// A need inside the baseline, and under which conditions the baseline grants it: any one of these blocks is enough.
+#[derive(Debug, Clone)]
+pub struct CappedNeed {
+    /// The need; its resource may be narrower than what was asked for.
+    pub need: Need,
+    /// The condition blocks of the statements that grant it; one empty block where a statement has none.
+    pub alternatives: BTreeSet<Conditions>,
+}
+
+/// What the pass gives.
+#[derive(Debug, Default)]
+pub struct Capped {
+    /// Needs inside the baseline.
+    pub needs: Vec<CappedNeed>,
+    /// Needs outside it.
+    pub outside: Vec<Reported>,
+    /// Deny statements to carry along, narrowed to the actions of the needs.
+    pub denies: Vec<Statement>,
+    /// What there is to tell.
+    pub findings: Vec<Finding>,
+}
+
+/// Sorts needs into those inside and those outside the baseline.
+#[must_use]
+pub fn cap(baseline: &Policy, needs: Vec<Need>) -> Capped {
+    let mut capped = Capped::default();
+    let mut outside: Vec<Need> = Vec::new();
+    for need in needs {
+        let found = inside(baseline, &need);
+        if found.is_empty() {
+            outside.push(need);
+        } else {
+            capped.needs.extend(found);
+        }
+    }
+    // One action and resource may be seen and needed by a feature: fold what is the same.
+    capped.needs.sort_by(|a, b| (&a.need.action, &a.need.resource).cmp(&(&b.need.action, &b.need.resource)));
+    capped.needs.dedup_by(|next, first| fold(first, next));
+    capped.denies = denies(baseline, &capped.needs);
+    tell(&mut capped, outside);
+    capped
+}
+
+/// The Allow statements that grant an action on everything a resource pattern matches, unless a Deny without conditions
+/// forbids all of it.
+#[must_use]
+pub fn covering<'a>(policy: &'a Policy, action: &Action, resource: &Pattern) -> Vec<&'a Statement> {
+    let denied = policy.statements.iter().any(|s| {
+        s.effect == Effect::Deny && s.conditions.is_empty() && names(&s.actions, action) && forbids(&s.resources, resource)
+    });
+    let grants = |s: &&Statement| s.effect == Effect::Allow && names(&s.actions, action) && spans(&s.resources, resource);
+    if denied { Vec::new() } else { policy.statements.iter().filter(grants).collect() }
+}
+
+/// Whether the actions of a statement include this one.
+#[must_use]
+pub fn names(spec: &ActionSpec, action: &Action) -> bool {
+    match spec {
+        ActionSpec::Only(patterns) => patterns.iter().any(|p| p.matches_action(action)),
+        ActionSpec::AllBut(patterns) => !patterns.iter().any(|p| p.matches_action(action)),
+    }
+}
+
+/// Whether the resources of a statement include everything the pattern matches, under both readings.
+fn spans(spec: &ResourceSpec, resource: &Pattern) -> bool {
+    match spec {
+        ResourceSpec::Only(patterns) => patterns.iter().any(|p| p.covers_arn(resource)),
+        ResourceSpec::AllBut(patterns) => !patterns.iter().any(|p| p.overlaps(resource)),
+    }
+}
+
+/// Whether a Deny takes all that the pattern matches, under at least one reading.
+fn forbids(spec: &ResourceSpec, resource: &Pattern) -> bool {
+    match spec {
+        ResourceSpec::Only(patterns) => patterns.iter().any(|p| p.covers(resource)),
+        ResourceSpec::AllBut(patterns) => !patterns.iter().any(|p| p.overlaps(resource)),
+    }
+}
+
+fn inside(baseline: &Policy, need: &Need) -> Vec<CappedNeed> {
+    let whole = alternatives(baseline, &need.action, &need.resource);
+    if !whole.is_empty() {
+        return vec![CappedNeed { need: need.clone(), alternatives: whole }];
+    }
+    // The baseline may grant only parts of what is asked for: take those of its own patterns that lie inside.
+    let parts: BTreeSet<&Pattern> = baseline
+        .statements
+        .iter()
+        .filter(|s| s.effect == Effect::Allow && names(&s.actions, &need.action))
+        .filter_map(|s| if let ResourceSpec::Only(patterns) = &s.resources { Some(patterns) } else { None })
+        .flatten()
+        .filter(|p| need.resource.covers_arn(p) && !p.has_variable())
+        .collect();
+    let narrowed = |p: &Pattern| CappedNeed {
+        need: Need { resource: p.clone(), ..need.clone() },
+        alternatives: alternatives(baseline, &need.action, p),
+    };
+    parts.into_iter().map(narrowed).filter(|c| !c.alternatives.is_empty()).collect()
+}
+
+fn alternatives(baseline: &Policy, action: &Action, resource: &Pattern) -> BTreeSet<Conditions> {
+    let blocks: BTreeSet<Conditions> =
+        covering(baseline, action, resource).into_iter().map(|s| carried(baseline, &s.conditions)).collect();
+    if blocks.contains(&Conditions::none()) { BTreeSet::from([Conditions::none()]) } else { blocks }
+}
+
+/// A condition block as it has to be written in a document that has variables.
+fn carried(baseline: &Policy, conditions: &Conditions) -> Conditions {
+    if baseline.variables {
+        return conditions.clone();
+    }
+    conditions.iter().fold(Conditions::none(), |all, (operator, key, values)| {
+        all.and(operator, key, values.iter().map(|v| v.replace("${", "${$}{")))
+    })
+}
+
+fn fold(first: &mut CappedNeed, next: &CappedNeed) -> bool {
+    if first.need.action != next.need.action || first.need.resource != next.need.resource {
+        return false;
+    }
+    first.need.because.extend(next.need.because.iter().cloned());
+    first.need.regions.extend(next.need.regions.iter().cloned());
+    first.need.context.retain(|key, _| next.need.context.contains_key(key));
+    match (&mut first.need.evidence, &next.need.evidence) {
+        (Some(all), Some(more)) => all.merge(more.clone()),
+        (slot @ None, Some(more)) => *slot = Some(more.clone()),
+        _ => {}
+    }
+    true
+}
+
+/// The baseline's Deny statements, narrowed to the actions that are needed: the result grants nothing else.
+fn denies(baseline: &Policy, needs: &[CappedNeed]) -> Vec<Statement> {
+    let touched = |s: &Statement| -> Vec<Pattern> {
+        let actions: BTreeSet<&Action> = needs
+            .iter()
+            .filter(|c| names(&s.actions, &c.need.action) && may_forbid(&s.resources, &c.need.resource))
+            .map(|c| &c.need.action)
+            .collect();
+        actions.into_iter().map(|a| Pattern::literal(a.as_str())).collect()
+    };
+    let narrowed = |s: &Statement| {
+        let actions = touched(s);
+        (!actions.is_empty()).then(|| Statement {
+            sid: String::new(),
+            effect: Effect::Deny,
+            actions: ActionSpec::Only(actions),
+            resources: s.resources.clone(),
+            conditions: carried(baseline, &s.conditions),
+        })
+    };
+    baseline.statements.iter().filter(|s| s.effect == Effect::Deny).filter_map(narrowed).collect()
+}
+
+/// Whether a Deny may matter: its resources are not provably apart from the folder of what is needed, so that a resource
+/// generalised later is still under it.
+fn may_forbid(spec: &ResourceSpec, resource: &Pattern) -> bool {
+    match spec {
+        ResourceSpec::Only(patterns) => {
+            let literal = resource.literal_prefix();
+            let service: String = literal.splitn(4, ':').take(3).collect::<Vec<_>>().join(":");
+            let near = Pattern::literal(&service).then(&Pattern::any());
+            resource.is_any() || patterns.iter().any(|p| p.overlaps(&near))
+        }
+        ResourceSpec::AllBut(_) => true,
+    }
+}
+
+fn tell(capped: &mut Capped, outside: Vec<Need>) {
+    for need in outside {
+        for because in &need.because {
+            if let Because::Feature { feature, why, .. } = because {
+                let message = format!(
+                    "{feature} needs `{}` on `{}` ({why}), and the baseline does not grant it",
+                    need.action, need.resource
+                );
+                capped.findings.push(
+                    Finding::new(Code::FloorOutsideBaseline, message)
+                        .advise("the feature will not fully work; choose another baseline if it has to"),
+                );
+            }
+        }
+        if let Some(evidence) = &need.evidence {
+            capped.outside.push(Reported {
+                action: need.action.clone(),
+                resource: need.resource.clone(),
+                why: "the baseline does not grant it".to_owned(),
+                calls: evidence.calls(),
+                first: evidence.first.clone(),
+                last: evidence.last.clone(),
+                events: evidence.samples.iter().map(|(_, id)| id.clone()).collect(),
+            });
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Generalise: from exact names to patterns, never further than the calls justify, never out of the baseline.
+//!
+//! The ladder: exact name, the same without short-lived identifiers, the folder that several names share, the resource
+//! type pinned to account and region. Actions without resource-level permissions stay on `*` and are narrowed by
+//! condition keys that the records justify.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cap::{self, CappedNeed};
+use super::names::{self, Names};
+use super::{Grant, Need, Question, Rung};
+use crate::catalog::Catalog;
+use crate::iam::{Action, Conditions, Pattern};
+
+/// Turns needs into grants.
+///
+/// INVARIANT (covers-needs): for every need and each of its condition blocks there is a grant whose resource covers it.
+#[must_use]
+pub fn generalise(question: &Question, needs: &[CappedNeed], instances: &BTreeSet<String>, catalog: &Catalog) -> Vec<Grant> {
+    let mut groups: BTreeMap<(&Action, &Conditions), Vec<usize>> = BTreeMap::new();
+    for (index, capped) in needs.iter().enumerate() {
+        for conditions in &capped.alternatives {
+            groups.entry((&capped.need.action, conditions)).or_default().push(index);
+        }
+    }
+    let mut grants = Vec::new();
+    for ((action, conditions), members) in groups {
+        let group = Group { question, action, conditions, instances, catalog };
+        let members: Vec<(usize, &Need)> = members.into_iter().filter_map(|i| needs.get(i).map(|c| (i, &c.need))).collect();
+        grants.extend(group.grants(&members));
+    }
+    grants
+}
+
+struct Group<'a> {
+    question: &'a Question,
+    action: &'a Action,
+    conditions: &'a Conditions,
+    instances: &'a BTreeSet<String>,
+    catalog: &'a Catalog,
+}
+
+/// A name, and what leads to it.
+struct Located {
+    head: String,
+    name: String,
+}
+
+impl Group<'_> {
+    fn grants(&self, members: &[(usize, &Need)]) -> Vec<Grant> {
+        let mut grants: BTreeMap<Pattern, Grant> = BTreeMap::new();
+        let mut named: BTreeMap<String, BTreeMap<String, BTreeSet<usize>>> = BTreeMap::new();
+        for (index, need) in members {
+            let open = self.without_identifiers(&need.resource);
+            if need.resource.is_any() {
+                self.add(&mut grants, Pattern::any(), Rung::Any, [*index]);
+            } else if open != need.resource && self.fits(&open) {
+                self.add(&mut grants, open, Rung::Ephemeral, [*index]);
+            } else if let Some(text) = need.resource.as_literal() {
+                let place = locate(&text);
+                named.entry(place.head).or_default().entry(place.name).or_default().insert(*index);
+            } else {
+                self.add(&mut grants, need.resource.clone(), rung_of(&need.resource), [*index]);
+            }
+        }
+        for (head, names) in &named {
+            self.add_names(&mut grants, head, names);
+        }
+        let mut grants: Vec<Grant> = grants.into_values().collect();
+        absorb(&mut grants);
+        let conditions = self.narrowing(members);
+        for grant in grants.iter_mut().filter(|g| g.resource.is_any()) {
+            grant.conditions = conditions.clone();
+        }
+        grants
+    }
+
+    fn add_names(&self, grants: &mut BTreeMap<Pattern, Grant>, head: &str, names: &BTreeMap<String, BTreeSet<usize>>) {
+        let borrowed: Names<'_> = names.iter().map(|(n, i)| (n.as_str(), i.clone())).collect();
+        let lead = Pattern::literal(head);
+        let whole = |rest: &Pattern| lead.then(rest);
+        for shape in names::shapes(&borrowed, self.catalog.opens_at_root(self.action)) {
+            let pattern = whole(&shape.pattern);
+            if shape.rung == Rung::Exact || self.fits(&pattern) {
+                self.add(grants, pattern, shape.rung, shape.needs);
+                continue;
+            }
+            // The folder is wider than the baseline: keep the names one by one.
+            for (name, needs) in names.iter().filter(|(_, n)| n.iter().any(|i| shape.needs.contains(i))) {
+                self.add(grants, whole(&Pattern::literal(name)), Rung::Exact, needs.iter().copied());
+            }
+        }
+    }
+
+    fn add(&self, grants: &mut BTreeMap<Pattern, Grant>, resource: Pattern, rung: Rung, needs: impl IntoIterator<Item = usize>) {
+        let grant = grants.entry(resource.clone()).or_insert_with(|| Grant {
+            action: self.action.clone(),
+            service_bucket: self.catalog.is_service_bucket(&resource),
+            resource,
+            rung,
+            conditions: self.conditions.clone(),
+            needs: BTreeSet::new(),
+        });
+        grant.rung = grant.rung.max(rung);
+        grant.needs.extend(needs);
+    }
+
+    /// Whether the baseline grants all of a pattern under this group's conditions.
+    fn fits(&self, pattern: &Pattern) -> bool {
+        let statements = cap::covering(&self.question.baseline.policy, self.action, pattern);
+        statements.iter().any(|s| self.conditions.includes(&s.conditions))
+    }
+
+    /// The resource with instance ids and names that live only for one run left open.
+    fn without_identifiers(&self, resource: &Pattern) -> Pattern {
+        let Some(text) = resource.as_literal() else { return resource.clone() };
+        let kept = self.catalog.without_ephemeral_name(&text);
+        let open_end = kept.is_some();
+        let kept = kept.unwrap_or(&text);
+        let mut pattern = String::new();
+        let mut rest = kept;
+        while let Some((at, id)) = self.instances.iter().filter_map(|id| rest.find(id.as_str()).map(|at| (at, id))).min() {
+            pattern.push_str(&Pattern::literal(rest.get(..at).unwrap_or_default()).to_string());
+            pattern.push('*');
+            rest = rest.get(at + id.len()..).unwrap_or_default();
+        }
+        pattern.push_str(&Pattern::literal(rest).to_string());
+        if open_end {
+            pattern.push('*');
+        }
+        Pattern::parse(&pattern)
+    }
+
+    /// Conditions for actions that know no resources: the regions called, and few-valued keys of the records.
+    fn narrowing(&self, members: &[(usize, &Need)]) -> Conditions {
+        let open: Vec<&Need> = members.iter().map(|(_, n)| *n).filter(|n| n.resource.is_any()).collect();
+        let mut conditions = self.conditions.clone();
+        let regions: BTreeSet<String> = open.iter().flat_map(|n| n.regions.iter().cloned()).collect();
+        if !regions.is_empty() && !conditions.has("aws:RequestedRegion") {
+            conditions = conditions.and("StringEquals", "aws:RequestedRegion", regions);
+        }
+        for key in self.catalog.narrowing_keys(self.action) {
+            let values: Option<BTreeSet<&String>> = open
+                .iter()
+                .map(|n| n.context.get(key))
+                .collect::<Option<Vec<_>>>()
+                .map(|sets| sets.into_iter().flatten().collect());
+            if let Some(values) = values.filter(|v| !v.is_empty() && v.len() <= 8)
+                && !conditions.has(key)
+            {
+                conditions = conditions.and("StringEquals", key, values.into_iter().cloned());
+            }
+        }
+        conditions
+    }
+}
+
+/// Drops a grant whose resource another grant of the same action and conditions covers, and keeps its needs.
+fn absorb(grants: &mut Vec<Grant>) {
+    let mut kept: Vec<Grant> = Vec::new();
+    let mut all = std::mem::take(grants);
+    all.sort_by(|a, b| (std::cmp::Reverse(a.rung), &a.resource).cmp(&(std::cmp::Reverse(b.rung), &b.resource)));
+    for grant in all {
+        match kept.iter_mut().find(|k| !k.resource.is_any() && k.resource.covers_arn(&grant.resource)) {
+            Some(wider) => wider.needs.extend(grant.needs),
+            None => kept.push(grant),
+        }
+    }
+    *grants = kept;
+}
+
+/// How general a pattern is that came in general.
+fn rung_of(pattern: &Pattern) -> Rung {
+    let prefix = pattern.literal_prefix();
+    let named = prefix
+        .splitn(6, ':')
+        .nth(5)
+        .is_some_and(|r| r.trim_end_matches(['/', ':']).contains(['/', ':']) || prefix.contains(":s3:"));
+    if named { Rung::Prefix } else { Rung::Type }
+}
+
+/// Splits an ARN into what leads to its name and the name.
+fn locate(text: &str) -> Located {
+    let resource = text.match_indices(':').nth(4).map_or(0, |(at, _)| at + 1);
+    let name = text.get(resource..).and_then(|r| r.find(['/', ':'])).map_or(resource, |at| resource + at + 1);
+    Located { head: text.get(..name).unwrap_or_default().to_owned(), name: text.get(name..).unwrap_or(text).to_owned() }
+}

@@ -1,0 +1,175 @@
+//! Where a call came from, weighed against what is known of the instance.
+//!
+//! VPC endpoint ids and the stack's own addresses count first. Heartbeats of the SSM agent count after them, because
+//! whoever holds the credentials can send them. An address is *contradicted* when the instance's heartbeats name
+//! another one, and *unattributed* when nothing contradicts it and nothing vouches for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::Question;
+use crate::finding::{Code, Finding};
+use crate::ledger::{Evidence, Ledger, Origin, Session, Use};
+
+/// What is made of an origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is the instance's own, or there is no reason to doubt it.
+    Own,
+    /// It contradicts what is known of the instance.
+    Elsewhere(String),
+    /// Nothing contradicts it and nothing vouches for it.
+    Unattributed,
+}
+
+/// The addresses of one instance, from its agent's heartbeats.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    own: BTreeSet<IpAddr>,
+    contested: BTreeSet<IpAddr>,
+    endpoints: BTreeSet<String>,
+    endpoint_accounts: BTreeSet<String>,
+}
+
+/// All that is known of where the instances are.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses<'a> {
+    by_session: BTreeMap<&'a str, Known>,
+    operators: BTreeSet<IpAddr>,
+    judged: bool,
+    /// Findings about the heartbeats themselves.
+    pub findings: Vec<Finding>,
+}
+
+impl<'a> Addresses<'a> {
+    /// Learns the addresses of the sessions that are in scope.
+    #[must_use]
+    pub fn learn(question: &Question, ledger: &'a Ledger, counts: impl Fn(&Session) -> bool) -> Self {
+        let mut spans: BTreeMap<&str, BTreeMap<IpAddr, (&str, &str)>> = BTreeMap::new();
+        let mut all =
+            Self { operators: ledger.operator_addresses.iter().filter_map(|a| a.parse().ok()).collect(), ..Self::default() };
+        for (used, evidence) in &ledger.uses {
+            if !counts(&used.session) || !is_heartbeat(used) {
+                continue;
+            }
+            let known = all.by_session.entry(&used.session.name).or_default();
+            match &used.origin {
+                Origin::Endpoint { id, account, .. } => {
+                    known.endpoints.insert(id.clone());
+                    known.endpoint_accounts.insert(account.clone());
+                }
+                Origin::Address(text) => {
+                    if let Ok(address) = text.parse::<IpAddr>() {
+                        widen(spans.entry(&used.session.name).or_default(), address, evidence);
+                    }
+                }
+                Origin::Service(_) | Origin::Other(_) => {}
+            }
+        }
+        for (session, addresses) in spans {
+            let (own, contested) = split(&addresses, |a| vouched(question, a));
+            if !contested.is_empty() {
+                all.findings.push(overlap(session, &own, &contested));
+            }
+            let known = all.by_session.entry(session).or_default();
+            known.own = own;
+            known.contested = contested;
+        }
+        all.judged = !all.by_session.is_empty() || !question.addresses.is_empty();
+        all
+    }
+
+    /// Whether anything is known to judge by.
+    #[must_use]
+    pub fn judged(&self) -> bool {
+        self.judged
+    }
+
+    /// Weighs the origin of one use.
+    #[must_use]
+    pub fn judge(&self, question: &Question, used: &Use) -> Judgement {
+        match &used.origin {
+            Origin::Service(_) | Origin::Other(_) => Judgement::Own,
+            Origin::Endpoint { id, account, .. } => self.judge_endpoint(question, used, id, account),
+            Origin::Address(text) => text.parse().map_or(Judgement::Own, |address| self.judge_address(question, used, address)),
+        }
+    }
+
+    fn judge_endpoint(&self, question: &Question, used: &Use, id: &str, account: &str) -> Judgement {
+        if question.endpoints.contains(id) || account.is_empty() || account == question.account {
+            return Judgement::Own;
+        }
+        let known = self.by_session.get(used.session.name.as_str());
+        if known.is_some_and(|k| k.endpoints.contains(id) || k.endpoint_accounts.contains(account)) {
+            return Judgement::Own;
+        }
+        Judgement::Elsewhere(format!(
+            "through the VPC endpoint {id} of another account, {account}, from which its agent never reported"
+        ))
+    }
+
+    fn judge_address(&self, question: &Question, used: &Use, address: IpAddr) -> Judgement {
+        if vouched(question, address) {
+            return Judgement::Own;
+        }
+        let known = self.by_session.get(used.session.name.as_str());
+        if known.is_some_and(|k| k.own.contains(&address)) {
+            return Judgement::Own;
+        }
+        if known.is_some_and(|k| k.contested.contains(&address)) {
+            return Judgement::Elsewhere(format!("from {address}, a second address at the same time as the instance's own"));
+        }
+        if self.operators.contains(&address) {
+            return Judgement::Elsewhere(format!("from {address}, where a person works and no agent reported from"));
+        }
+        let same_family = |a: &IpAddr| a.is_ipv4() == address.is_ipv4();
+        match known.and_then(|k| k.own.iter().find(|a| same_family(a))) {
+            Some(own) => Judgement::Elsewhere(format!("from {address}, while its agent reported from {own}")),
+            None if !question.addresses.is_empty() => {
+                Judgement::Elsewhere(format!("from {address}, outside the given address ranges"))
+            }
+            None if self.judged => Judgement::Unattributed,
+            None => Judgement::Own,
+        }
+    }
+}
+
+fn vouched(question: &Question, address: IpAddr) -> bool {
+    question.addresses.iter().any(|range| range.contains(&address))
+}
+
+fn is_heartbeat(used: &Use) -> bool {
+    used.by_agent && used.outcome.authorised() && used.action.as_str().eq_ignore_ascii_case("ssm:UpdateInstanceInformation")
+}
+
+fn widen<'a>(spans: &mut BTreeMap<IpAddr, (&'a str, &'a str)>, address: IpAddr, evidence: &'a Evidence) {
+    let span = spans.entry(address).or_insert((&evidence.first, &evidence.last));
+    *span = (span.0.min(&evidence.first), span.1.max(&evidence.last));
+}
+
+/// Tells an address that followed another (the instance was restarted) from one that was in use at the same time
+/// (somebody else reports in its name). Whoever was there first is the instance.
+fn split(spans: &BTreeMap<IpAddr, (&str, &str)>, vouched: impl Fn(IpAddr) -> bool) -> (BTreeSet<IpAddr>, BTreeSet<IpAddr>) {
+    let mut order: Vec<_> = spans.iter().map(|(a, (first, last))| (!vouched(*a), *first, *last, *a)).collect();
+    order.sort();
+    let (mut own, mut contested) = (BTreeSet::new(), BTreeSet::new());
+    let mut until: BTreeMap<bool, &str> = BTreeMap::new(); // IPv4 and IPv6 live beside each other
+    for (stranger, first, last, address) in order {
+        let clash = until.get(&address.is_ipv4()).is_some_and(|held| first <= *held);
+        if stranger && clash {
+            contested.insert(address);
+        } else {
+            own.insert(address);
+            let held = until.entry(address.is_ipv4()).or_insert(last);
+            *held = (*held).max(last);
+        }
+    }
+    (own, contested)
+}
+
+fn overlap(session: &str, own: &BTreeSet<IpAddr>, contested: &BTreeSet<IpAddr>) -> Finding {
+    let list = |set: &BTreeSet<IpAddr>| set.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let message = format!("the agent of `{session}` reported from {} and at the same time from {}", list(own), list(contested));
+    Finding::new(Code::HeartbeatsOverlap, message)
+        .advise("calls from the later address grant nothing; if both are the instance's own, name them with `--address`")
+}

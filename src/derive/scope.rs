@@ -1,0 +1,137 @@
+//! Scope: whose calls count.
+//!
+//! A policy belongs to a role, so the role's sessions are sorted into the stack's own instances, calls made with their
+//! credentials from elsewhere, and everybody else who uses the role.
+
+use std::collections::BTreeSet;
+
+use super::origin::{Addresses, Judgement};
+use super::{Question, Reported};
+use crate::finding::{Code, Finding};
+use crate::ledger::{Evidence, Heartbeat, Ledger, Outcome, Session, Sign, Target, Use};
+
+/// The ledger, sorted by what counts.
+#[derive(Debug, Default)]
+pub struct Scoped<'a> {
+    /// Uses that passed authorisation, made by the instances.
+    pub uses: Vec<(&'a Use, &'a Evidence)>,
+    /// What the agents of these instances said of themselves.
+    pub heartbeats: Vec<&'a Heartbeat>,
+    /// Operators' calls on these instances, or perhaps on them.
+    pub signs: Vec<(&'a Sign, &'a Evidence)>,
+    /// Calls that authorisation refused.
+    pub denied: Vec<Reported>,
+    /// Calls whose failure says nothing.
+    pub failed: Vec<Reported>,
+    /// Calls from somewhere else.
+    pub suspicious: Vec<Reported>,
+    /// The instances whose sessions counted.
+    pub instances: BTreeSet<String>,
+    /// What there is to tell.
+    pub findings: Vec<Finding>,
+}
+
+/// Sorts the ledger.
+#[must_use]
+pub fn scope<'a>(question: &Question, ledger: &'a Ledger) -> Scoped<'a> {
+    let of_role = |s: &Session| s.role == question.role && s.account == question.account;
+    let counts =
+        |s: &Session| of_role(s) && s.is_instance() && (question.instances.is_empty() || question.instances.contains(&s.name));
+    let addresses = Addresses::learn(question, ledger, counts);
+    let mut scoped = Scoped { findings: addresses.findings.clone(), ..Scoped::default() };
+    let (mut strangers, mut unattributed) = (BTreeSet::new(), BTreeSet::new());
+    for (used, evidence) in &ledger.uses {
+        if !counts(&used.session) {
+            if of_role(&used.session) && used.outcome.authorised() {
+                strangers.insert(used.session.name.as_str());
+            }
+            continue;
+        }
+        scoped.instances.insert(used.session.name.clone());
+        match addresses.judge(question, used) {
+            Judgement::Elsewhere(why) => {
+                scoped.suspicious.push(Reported::of(used, evidence, format!("{} called {why}", used.session.name)))
+            }
+            Judgement::Unattributed if used.outcome.authorised() => {
+                unattributed.insert(format!("{:?}", used.origin));
+                scoped.uses.push((used, evidence));
+            }
+            _ => sort(&mut scoped, used, evidence),
+        }
+    }
+    scoped.heartbeats = ledger.heartbeats.keys().filter(|h| counts(&h.session)).collect();
+    scoped.signs = ledger.signs.iter().filter(|(sign, _)| concerns(sign, question, &scoped.instances)).collect();
+    tell(question, &mut scoped, &strangers, &unattributed, addresses.judged());
+    scoped
+}
+
+fn sort<'a>(scoped: &mut Scoped<'a>, used: &'a Use, evidence: &'a Evidence) {
+    match &used.outcome {
+        Outcome::Succeeded | Outcome::FailedAuthorised(_) => scoped.uses.push((used, evidence)),
+        Outcome::Denied(code) => scoped.denied.push(Reported::of(used, evidence, code.clone())),
+        Outcome::Failed(code) => scoped.failed.push(Reported::of(used, evidence, code.clone())),
+    }
+}
+
+fn concerns(sign: &Sign, question: &Question, instances: &BTreeSet<String>) -> bool {
+    let ours = |id: &String| instances.contains(id) || question.instances.contains(id);
+    sign.account == question.account
+        && match &sign.target {
+            Target::Instance(id) => ours(id),
+            Target::Selected(_) => true,
+        }
+}
+
+fn tell(question: &Question, scoped: &mut Scoped<'_>, strangers: &BTreeSet<&str>, unattributed: &BTreeSet<String>, judged: bool) {
+    let findings = &mut scoped.findings;
+    if scoped.instances.is_empty() {
+        let message = format!("no call of an instance of the role `{}` in account {} was found", question.role, question.account);
+        findings.push(
+            Finding::new(Code::NoActivity, message)
+                .advise("check the role's name, the account, and that the trail covers the time the instances ran"),
+        );
+    }
+    if !strangers.is_empty() && question.instances.is_empty() && !question.allow_shared_role {
+        let some: Vec<_> = strangers.iter().take(5).map(|s| format!("`{s}`")).collect();
+        let message = format!(
+            "the role `{}` is also used by {}{}",
+            question.role,
+            some.join(", "),
+            if strangers.len() > 5 { ", …" } else { "" }
+        );
+        findings
+            .push(Finding::new(Code::RoleShared, message).advise(
+                "name the instances with `--instance`, or accept that the others lose access with `--allow-shared-role`",
+            ));
+    }
+    if !unattributed.is_empty() {
+        let message = format!(
+            "{} origin(s) of calls are neither vouched for nor contradicted: {}",
+            unattributed.len(),
+            first(unattributed, 5)
+        );
+        findings.push(
+            Finding::new(Code::Unattributed, message).advise("say which addresses are the instances' own with `--address CIDR`"),
+        );
+    }
+    if !scoped.suspicious.is_empty() {
+        let calls: u64 = scoped.suspicious.iter().map(|s| s.calls).sum();
+        let message = format!("{calls} call(s) were made with the instances' credentials from somewhere else and grant nothing");
+        findings.push(Finding::new(Code::SuspiciousOrigin, message).advise(
+            "treat the credentials as stolen until explained; if the address is the instance's own, name it with `--address`",
+        ));
+    }
+    if !judged && !scoped.instances.is_empty() {
+        findings.push(
+            Finding::new(
+                Code::OriginUnjudged,
+                "no address of the instances is known, so where their calls came from was not judged",
+            )
+            .advise("name the instances' own addresses with `--address CIDR` to have it judged"),
+        );
+    }
+}
+
+fn first(texts: &BTreeSet<String>, most: usize) -> String {
+    texts.iter().take(most).cloned().collect::<Vec<_>>().join(", ")
+}

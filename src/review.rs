@@ -1,0 +1,9 @@
+//! What people read: the report, the summary, the difference to the baseline.
+//!
+//! One model, [`report::Report`], is assembled from the derivation and the proof; everything that is shown is rendered
+//! from it. Log content is attacker-controlled: [`escape`] makes it harmless for the terminal.
+
+pub mod diff;
+pub mod escape;
+pub mod report;
+pub mod summary;

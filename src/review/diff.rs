@@ -1,0 +1,44 @@
+//! The textual difference between two policies.
+
+use anstyle::AnsiColor;
+use similar::TextDiff;
+
+use crate::iam::Policy;
+
+/// A unified diff of two policies, both in policyc's layout, so that only content differs.
+#[must_use]
+pub fn unified(old: &Policy, old_name: &str, new: &Policy, new_name: &str) -> String {
+    let (old_text, new_text) = (sorted(old).to_json(), new.to_json());
+    TextDiff::from_lines(&old_text, &new_text).unified_diff().context_radius(2).header(old_name, new_name).to_string()
+}
+
+/// Colours the lines of a unified diff; the text must be safe for a terminal already.
+#[must_use]
+pub fn colour(diff: &str) -> String {
+    let paint = |line: &str| {
+        let style = match line.chars().next() {
+            Some('+') => AnsiColor::Green.on_default(),
+            Some('-') => AnsiColor::Red.on_default(),
+            Some('@') => AnsiColor::Cyan.on_default(),
+            _ => return line.to_owned(),
+        };
+        format!("{style}{line}{style:#}")
+    };
+    diff.lines().map(paint).collect::<Vec<_>>().join("\n")
+}
+
+/// The policy with the entries of each statement in order, so that AWS's own order makes no difference.
+fn sorted(policy: &Policy) -> Policy {
+    use crate::iam::{ActionSpec, ResourceSpec};
+    let mut policy = policy.clone();
+    for statement in &mut policy.statements {
+        match &mut statement.actions {
+            ActionSpec::Only(p) | ActionSpec::AllBut(p) => p.sort(),
+        }
+        match &mut statement.resources {
+            ResourceSpec::Only(p) | ResourceSpec::AllBut(p) => p.sort(),
+        }
+    }
+    policy.statements.sort_by_key(|s| format!("{:?}{:?}", s.actions, s.resources));
+    policy
+}

@@ -1,0 +1,235 @@
+//! The report: the one model that everything shown is rendered from.
+//!
+//! Its keys are relied upon by scripts; `schema` counts up when one changes its meaning.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::compile::Proof;
+use crate::derive::verdict::{ScopeVerdict, Verdict};
+use crate::derive::{Derivation, Question, Reported};
+use crate::iam::{Action, Pattern};
+use crate::ledger::{Coverage, Evidence, Ledger};
+
+/// The version of the report's format.
+pub const SCHEMA: u32 = 1;
+
+/// `report.json`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The version of this format.
+    pub schema: u32,
+    /// The role that the policy is for.
+    pub role: String,
+    /// Its account.
+    pub account: String,
+    /// The home region.
+    pub region: String,
+    /// The instances whose calls counted.
+    pub instances: Vec<String>,
+    /// What the policy stays inside.
+    pub baseline: BaselineReport,
+    /// The time of the first and the last event, RFC 3339.
+    pub window: Option<WindowReport>,
+    /// What the source could show.
+    pub coverage: Coverage,
+    /// The features in use or declared, and how that is known.
+    pub features: BTreeMap<String, String>,
+    /// Every action of the baseline and its verdict.
+    pub actions: Vec<ActionReport>,
+    /// Calls outside the baseline, never granted.
+    pub outside: Vec<Reported>,
+    /// Calls that authorisation refused.
+    pub denied: Vec<Reported>,
+    /// Calls whose failure says nothing about authorisation.
+    pub failed: Vec<Reported>,
+    /// Events made with the instances' credentials from somewhere else.
+    pub suspicious: Vec<SuspiciousReport>,
+    /// Events that the catalogue cannot map.
+    pub unmapped: Vec<UnmappedReport>,
+    /// Everything worth telling, most severe first.
+    pub findings: Vec<FindingReport>,
+    /// What was proved.
+    pub proof: Proof,
+    /// Sizes in characters without white space.
+    pub size: SizeReport,
+}
+
+/// The baseline.
+#[derive(Debug, Clone, Serialize)]
+pub struct BaselineReport {
+    /// Its name, or the file's.
+    pub name: String,
+    /// AWS's version id; empty for a file.
+    pub version: String,
+    /// SHA-256 of its document.
+    pub sha256: String,
+}
+
+/// A span of time.
+#[derive(Debug, Clone, Serialize)]
+pub struct WindowReport {
+    /// The first event.
+    pub first: String,
+    /// The last event.
+    pub last: String,
+}
+
+/// One action.
+#[derive(Debug, Clone, Serialize)]
+pub struct ActionReport {
+    /// The action.
+    pub action: Action,
+    /// The strongest verdict of its resources.
+    pub verdict: Verdict,
+    /// Whether the policy grants it at all.
+    pub granted: bool,
+    /// On which resources.
+    pub resources: Vec<Pattern>,
+    /// The verdict on each of them.
+    pub scopes: Vec<ScopeVerdict>,
+    /// Why, in a sentence.
+    pub because: String,
+    /// What was seen.
+    pub evidence: Option<EvidenceReport>,
+}
+
+/// What was seen of an action.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvidenceReport {
+    /// How many calls; see the ledger for when this is an upper bound.
+    pub calls: u64,
+    /// The first, RFC 3339.
+    pub first: String,
+    /// The last, RFC 3339.
+    pub last: String,
+    /// Sample event ids, the earliest first.
+    pub events: Vec<String>,
+}
+
+/// A call from somewhere else.
+#[derive(Debug, Clone, Serialize)]
+pub struct SuspiciousReport {
+    /// The event's id.
+    pub event: String,
+    /// The action.
+    pub action: Action,
+    /// The resource.
+    pub resource: Pattern,
+    /// Why it is suspicious.
+    pub why: String,
+}
+
+/// An event that the catalogue cannot map.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnmappedReport {
+    /// `source:name`.
+    pub event: String,
+    /// What was seen of it.
+    pub evidence: EvidenceReport,
+}
+
+/// A finding.
+#[derive(Debug, Clone, Serialize)]
+pub struct FindingReport {
+    /// Its stable code.
+    pub code: &'static str,
+    /// `error`, `warning` or `note`.
+    pub severity: crate::finding::Severity,
+    /// What was found.
+    pub message: String,
+    /// What to do; empty where there is nothing to do.
+    pub advice: String,
+}
+
+/// Sizes in characters without white space.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct SizeReport {
+    /// Of the baseline.
+    pub baseline: usize,
+    /// Of the result.
+    pub policy: usize,
+    /// Of what is allowed.
+    pub limit: usize,
+}
+
+impl EvidenceReport {
+    fn of(evidence: &Evidence) -> Self {
+        Self {
+            calls: evidence.calls(),
+            first: evidence.first.clone(),
+            last: evidence.last.clone(),
+            events: evidence.samples.iter().map(|(_, id)| id.clone()).collect(),
+        }
+    }
+}
+
+impl Report {
+    /// Assembles the report of one role.
+    #[must_use]
+    pub fn new(question: &Question, ledger: &Ledger, derivation: &Derivation, proof: Proof) -> Self {
+        let suspicious = |r: &Reported| {
+            let row = |event: &String| SuspiciousReport {
+                event: event.clone(),
+                action: r.action.clone(),
+                resource: r.resource.clone(),
+                why: r.why.clone(),
+            };
+            r.events.iter().map(row).collect::<Vec<_>>()
+        };
+        Self {
+            schema: SCHEMA,
+            role: question.role.clone(),
+            account: question.account.clone(),
+            region: question.region.clone(),
+            instances: derivation.instances.iter().cloned().collect(),
+            baseline: BaselineReport {
+                name: question.baseline.name.clone(),
+                version: question.baseline.version.clone(),
+                sha256: question.baseline.sha256.clone(),
+            },
+            window: ledger.window().map(|(first, last)| WindowReport { first, last }),
+            coverage: ledger.coverage.clone(),
+            features: derivation.features.clone(),
+            actions: derivation.verdicts.iter().map(action).collect(),
+            outside: derivation.outside.clone(),
+            denied: derivation.denied.clone(),
+            failed: derivation.failed.clone(),
+            suspicious: derivation.suspicious.iter().flat_map(suspicious).collect(),
+            unmapped: derivation
+                .unmapped
+                .iter()
+                .map(|(event, e)| UnmappedReport { event: event.clone(), evidence: EvidenceReport::of(e) })
+                .collect(),
+            findings: derivation.findings.iter().map(finding).collect(),
+            proof,
+            size: SizeReport {
+                baseline: question.baseline.policy.size(),
+                policy: derivation.policy.size(),
+                limit: question.limit,
+            },
+        }
+    }
+}
+
+fn action(verdict: &crate::derive::verdict::ActionVerdict) -> ActionReport {
+    ActionReport {
+        action: verdict.action.clone(),
+        verdict: verdict.verdict,
+        granted: verdict.granted(),
+        resources: verdict.scopes.iter().map(|s| s.resource.clone()).collect(),
+        scopes: verdict.scopes.clone(),
+        because: verdict.because.clone(),
+        evidence: verdict.evidence.as_ref().map(EvidenceReport::of),
+    }
+}
+
+fn finding(finding: &crate::finding::Finding) -> FindingReport {
+    FindingReport {
+        code: finding.code.as_str(),
+        severity: finding.severity(),
+        message: finding.message.clone(),
+        advice: finding.advice.clone(),
+    }
+}

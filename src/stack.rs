@@ -1,0 +1,60 @@
+//! Who counts: a stack, its roles, their instances and addresses.
+//!
+//! A [`StackDescription`] is what is known of a deployed stack: written by hand, by `policyc record`, or, for the demo,
+//! by the generator of its recording. `policyc.toml` says which stack is derived from what and into which files.
+
+pub mod config;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A deployed stack, or several that are looked at together.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StackDescription {
+    /// The version of this format.
+    pub schema: u32,
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    pub partition: String,
+    /// The account id.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// A word on where the description comes from; shown, never interpreted.
+    #[serde(default)]
+    pub note: String,
+    /// The stacks by name.
+    pub stacks: BTreeMap<String, Stack>,
+}
+
+/// One CloudFormation stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stack {
+    /// Physical names of resources, by logical id.
+    #[serde(default)]
+    pub resources: BTreeMap<String, String>,
+    /// Parameter values that differ from the template's defaults.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+    /// The roles, by logical id.
+    pub roles: BTreeMap<String, Role>,
+}
+
+/// One role of a stack and what runs with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Role {
+    /// The role's physical name.
+    pub name: String,
+    /// Its ARN, with the path.
+    pub arn: String,
+    /// The instances that have run with it.
+    #[serde(default)]
+    pub instances: BTreeSet<String>,
+    /// Public and private addresses that are the instances' own, as addresses or CIDR ranges.
+    #[serde(default)]
+    pub addresses: BTreeSet<String>,
+    /// VPC endpoints that the instances' subnets reach.
+    #[serde(default)]
+    pub endpoints: BTreeSet<String>,
+}

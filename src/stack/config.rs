@@ -1,0 +1,81 @@
+//! `policyc.toml`: which stack is derived from what, and into which files.
+
+use std::collections::BTreeMap;
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// The stacks by the name that `--stack` takes.
+    #[serde(default)]
+    pub stack: BTreeMap<String, StackConfig>,
+}
+
+/// One stack.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StackConfig {
+    /// The stack description, a JSON file.
+    pub description: String,
+    /// Trail files and folders.
+    pub trail: Vec<String>,
+    /// The baseline: a name, an ARN or a file.
+    pub baseline: String,
+    /// A coverage declaration, a JSON file.
+    #[serde(default)]
+    pub coverage: Option<String>,
+    /// The roles to derive.
+    pub role: Vec<RoleConfig>,
+}
+
+/// One role of a stack.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RoleConfig {
+    /// The stack it belongs to, as named in the description.
+    pub stack: String,
+    /// Its logical id in the template.
+    pub logical_id: String,
+    /// The template to inject into; none for a policy file only.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// The policy file to write.
+    pub policy: String,
+    /// Declared features, as for `--need`.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// Whether sessions that are not the stack's may use the role.
+    #[serde(default)]
+    pub allow_shared_role: bool,
+}
+
+/// Why `policyc.toml` cannot be used. Its author is at fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not TOML, or not of this schema; the message names line and column.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+impl Config {
+    /// Reads the file's text.
+    ///
+    /// # Errors
+    /// When the text is not TOML or has keys that are not known.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|e| ConfigError::Malformed(e.to_string().trim_end().to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_name_their_line() {
+        let error = Config::parse("[stack.demo]\nbaseline = 1\n").unwrap_err().to_string();
+        assert!(error.contains("line 2"), "{error}");
+        let error = Config::parse("[stack.demo]\ntypo = 1\n").unwrap_err().to_string();
+        assert!(error.contains("typo"), "{error}");
+    }
+}

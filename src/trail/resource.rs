@@ -1,0 +1,240 @@
+//! The resources of a call: from `resources[]` where the record names them, else from the request's parameters and the
+//! ARN format of the resource type.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::record::Record;
+use crate::catalog::Catalog;
+use crate::iam::{Action, Arn, Pattern};
+
+/// Finds the resources of one record.
+pub(super) struct Finder<'a> {
+    pub(super) record: &'a Record,
+    pub(super) catalog: &'a Catalog,
+}
+
+/// A piece of an ARN format: text, or a variable to fill.
+enum Piece<'a> {
+    Text(&'a str),
+    Variable(&'a str),
+}
+
+impl Finder<'_> {
+    /// The resources that an action was called on, and whether the record names them.
+    pub(super) fn resources(&self, action: &Action) -> Vec<(Pattern, bool)> {
+        let facts = self.catalog.reference.action(action);
+        let Some(facts) = facts.filter(|f| !f.types.is_empty()) else { return vec![(Pattern::any(), true)] };
+        let mut found = Vec::new();
+        for (kind, required) in &facts.types {
+            let Some(format) = self.catalog.reference.service(action.service()).and_then(|s| s.types.get(kind)) else { continue };
+            let named = self.named(action, kind, format);
+            let built = if named.is_empty() { self.built(action, format) } else { named };
+            if built.is_empty() && *required && !self.alternative(facts, kind) {
+                found.push((self.pinned(format), false));
+            }
+            found.extend(built.into_iter().map(|p| (p, true)));
+        }
+        if found.is_empty() {
+            found.push((Pattern::any(), true)); // only optional types, none of them named: IAM asks about `*`
+        }
+        found.sort();
+        found.dedup();
+        // A guess is not needed beside a name of the same action.
+        if found.iter().any(|(_, known)| *known) && facts.types.iter().filter(|(_, required)| *required).count() <= 1 {
+            found.retain(|(_, known)| *known);
+        }
+        found
+    }
+
+    /// The partition of the record's region.
+    pub(super) fn partition(&self) -> &str {
+        self.catalog.partition(&self.record.aws_region)
+    }
+
+    /// Access points stand beside objects as a second way to name the same thing: one of them is enough.
+    fn alternative(&self, facts: &crate::catalog::reference::ActionFacts, kind: &str) -> bool {
+        facts.types.len() > 1 && kind.starts_with("accesspoint")
+    }
+
+    /// Entries of `resources[]` that fit this type better than any other type of the action's service.
+    fn named(&self, action: &Action, kind: &str, format: &str) -> Vec<Pattern> {
+        let Some(service) = self.catalog.reference.service(action.service()) else { return Vec::new() };
+        let fits = |arn: &str| {
+            let best = service.types.iter().filter(|(_, f)| matches(f, arn)).max_by_key(|(_, f)| literal_length(f));
+            best.is_some_and(|(best, f)| best == kind || (f == format && matches(format, arn)))
+        };
+        let arns = self.record.resources.iter().filter_map(|r| r.arn.as_deref()).map(|a| a.strip_suffix(":*").unwrap_or(a));
+        let arns: BTreeSet<&str> = arns.chain(self.parameter_arns()).filter(|a| fits(a)).collect();
+        arns.into_iter().map(|a| writable(a)).collect()
+    }
+
+    /// Parameters that are ARNs themselves.
+    fn parameter_arns(&self) -> Vec<&str> {
+        let values = self.record.request_parameters.as_object().into_iter().flat_map(|o| o.values());
+        values.filter_map(Value::as_str).filter(|t| t.starts_with("arn:")).collect()
+    }
+
+    /// ARNs put together from parameters: one for each value of a parameter that is a list.
+    fn built(&self, action: &Action, format: &str) -> Vec<Pattern> {
+        let mut built = vec![String::new()];
+        for piece in pieces(format) {
+            let values: Vec<String> = match piece {
+                Piece::Text(text) => vec![escaped(text)],
+                Piece::Variable("Partition") => vec![self.partition().to_owned()],
+                Piece::Variable("Region") => vec![self.record.aws_region.clone()],
+                Piece::Variable("Account") => vec![self.account().to_owned()],
+                Piece::Variable(name) => self.values(action, name, format),
+            };
+            built = built.iter().flat_map(|b| values.iter().map(move |v| format!("{b}{v}"))).collect();
+        }
+        built.into_iter().flat_map(|text| self.variants(&text)).collect()
+    }
+
+    /// The values of a variable, as pattern text.
+    fn values(&self, action: &Action, variable: &str, format: &str) -> Vec<String> {
+        let parameters = &self.record.request_parameters;
+        let listed = self.catalog.shapes.parameters.get(variable).map(Vec::as_slice).unwrap_or_default();
+        let mut texts: Vec<&str> =
+            listed.iter().map(|path| at_path(parameters, path)).find(|found| !found.is_empty()).unwrap_or_default();
+        if texts.is_empty() {
+            let object = parameters.as_object().into_iter().flatten();
+            texts = object.filter(|(key, _)| key.eq_ignore_ascii_case(variable)).flat_map(|(_, value)| strings(value)).collect();
+        }
+        if texts.is_empty() && variable == "InstanceId" && action.service().eq_ignore_ascii_case("ssm") {
+            texts = self.own_instance().into_iter().collect();
+        }
+        texts.into_iter().filter(|t| self.plausible(t, variable, format)).map(|t| self.cleaned(t, variable)).collect()
+    }
+
+    /// The instance that calls: the agent reports about its own.
+    fn own_instance(&self) -> Option<&str> {
+        self.record.user_identity.arn.as_deref().and_then(|a| a.rsplit('/').next()).filter(|n| n.starts_with("i-"))
+    }
+
+    /// Whether a value can be what the variable means: an instance of EC2 and a hybrid node are told apart by their ids.
+    fn plausible(&self, text: &str, variable: &str, format: &str) -> bool {
+        let hybrid = format.contains("managed-instance/");
+        !text.is_empty()
+            && !text.starts_with("arn:")
+            && (variable != "InstanceId" || text.starts_with(if hybrid { "mi-" } else { "i-" }))
+    }
+
+    fn cleaned(&self, text: &str, variable: &str) -> String {
+        let text = match variable {
+            "ParameterNameWithoutLeadingSlash" => text.trim_start_matches('/').split(':').next().unwrap_or(text),
+            "QueueName" => text.rsplit('/').next().unwrap_or(text),
+            "KeyId" if text.starts_with("alias/") => "*",
+            "SecretId" => return format!("{}-??????", escaped(text)),
+            _ => text,
+        };
+        if text == "*" { text.to_owned() } else { escaped(text) }
+    }
+
+    /// Documents of AWS have no account; of public parameters it is not certain, so both forms are needed.
+    fn variants(&self, text: &str) -> Vec<Pattern> {
+        let Some(arn) = Arn::parse(text).filter(|a| a.service == "ssm") else { return vec![Pattern::parse(text)] };
+        let ownerless = Arn { account: "", ..arn }.to_string();
+        if arn.resource.strip_prefix("document/").is_some_and(|name| self.catalog.is_aws_document(name)) {
+            return vec![Pattern::parse(&ownerless)];
+        }
+        if arn.resource.starts_with("parameter/aws/service/") {
+            return vec![Pattern::parse(text), Pattern::parse(&ownerless)];
+        }
+        vec![Pattern::parse(text)]
+    }
+
+    /// The resource type of the account and region: what is left when the record names nothing.
+    fn pinned(&self, format: &str) -> Pattern {
+        let text: String = pieces(format)
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => escaped(text),
+                Piece::Variable("Partition") => self.partition().to_owned(),
+                Piece::Variable("Region") => self.record.aws_region.clone(),
+                Piece::Variable("Account") => self.account().to_owned(),
+                Piece::Variable("BucketName") => self.values_of_bucket(),
+                Piece::Variable(_) => "*".to_owned(),
+            })
+            .collect();
+        Pattern::parse(&text)
+    }
+
+    /// A bucket is mostly named even where its objects are not (`DeleteObjects`).
+    fn values_of_bucket(&self) -> String {
+        self.record.request_parameters.get("bucketName").and_then(Value::as_str).map_or_else(|| "*".to_owned(), escaped)
+    }
+
+    /// The account that owns what was called: the caller's, unless the record names the recipient's.
+    fn account(&self) -> &str {
+        let identity = self.record.user_identity.account_id.as_deref();
+        identity.or(self.record.recipient_account_id.as_deref()).unwrap_or("*")
+    }
+}
+
+/// The text of a literal as a pattern, with what IAM cannot hold in a document as `?`.
+///
+/// Source: IAM API Reference, PolicyDocument: tab, line feed, carriage return and U+0020 to U+00FF.
+fn escaped(text: &str) -> String {
+    let one = |c: char| {
+        if matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{ff}') {
+            Pattern::literal(c.encode_utf8(&mut [0; 4])).to_string()
+        } else {
+            "?".to_owned()
+        }
+    };
+    text.chars().map(one).collect()
+}
+
+fn writable(text: &str) -> Pattern {
+    Pattern::parse(&escaped(text))
+}
+
+/// `arn:${Partition}:s3:::${BucketName}` → text and variables.
+fn pieces(format: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = format;
+    while let Some((text, after)) = rest.split_once("${") {
+        let Some((variable, tail)) = after.split_once('}') else { break };
+        pieces.push(Piece::Text(text));
+        pieces.push(Piece::Variable(variable));
+        rest = tail;
+    }
+    pieces.push(Piece::Text(rest));
+    pieces
+}
+
+/// Whether an ARN has the form of a resource type. Names of documents and parameters of AWS have no account.
+fn matches(format: &str, arn: &str) -> bool {
+    let text: String = pieces(format)
+        .iter()
+        .map(|p| if let Piece::Text(t) = p { Pattern::literal(t).to_string() } else { "*".to_owned() })
+        .collect();
+    let slashes = |t: &str| Arn::parse(t).map_or(0, |a| usize::from(a.resource.contains('/')));
+    Pattern::parse(&text).covers_arn(&Pattern::literal(arn)) && (slashes(format) == slashes(arn) || !format.contains(":s3:"))
+}
+
+fn literal_length(format: &str) -> usize {
+    pieces(format).iter().map(|p| if let Piece::Text(t) = p { t.len() } else { 0 }).sum()
+}
+
+/// The texts at a path such as `instancesSet.items.instanceId`; lists are walked.
+fn at_path<'v>(value: &'v Value, path: &str) -> Vec<&'v str> {
+    let Some((first, rest)) = path.split_once('.') else {
+        return value.get(path).map(strings).unwrap_or_default();
+    };
+    match value.get(first) {
+        Some(Value::Array(list)) => list.iter().flat_map(|v| at_path(v, rest)).collect(),
+        Some(inner) => at_path(inner, rest),
+        None => Vec::new(),
+    }
+}
+
+fn strings(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
