@@ -4,4 +4,5 @@ pub mod catalog;
 pub mod finding;
 pub mod iam;
 pub mod ledger;
+pub mod template;
 pub mod trail;
