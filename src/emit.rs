@@ -1,0 +1,20 @@
+//! Back ends: from a policy to what people deploy.
+//!
+//! [`cloudformation`] puts a policy into the role of a template and takes the managed policy out; [`role`] says which
+//! roles a template has and who uses them; [`portable`] makes a policy independent of account, region and partition,
+//! and [`resolve`] undoes that with the values of a stack, so that what was written can be compared with what was
+//! proved.
+
+pub mod cloudformation;
+mod function;
+mod managed;
+pub mod portable;
+pub mod references;
+pub mod resolve;
+pub mod role;
+pub mod section;
+
+pub use cloudformation::{Ejection, InjectError, Injected, Injection, Note, eject, inject};
+pub use portable::{Portable, Substitutions, portable};
+pub use resolve::{ResolveError, StackValues, resolve};
+pub use role::{RoleRef, roles};

@@ -1,0 +1,257 @@
+//! Injection into whole templates: the fixtures beside this file, and the real ones of `POLICYC_SHARED` (or
+//! `../shared`) where they exist; without those the second half of each test has nothing to do.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "a test says what broke by panicking")]
+
+use std::path::PathBuf;
+
+use policyc::emit::portable::RegionalName;
+use policyc::emit::{
+    Ejection, InjectError, Injection, Note, StackValues, Substitutions, eject, inject, portable, resolve, roles, section::MARKER,
+};
+use policyc::template::{Collection, Document, Kind, Node, Value};
+use serde_json::{Value as Json, json};
+
+const SSM: &str = "AmazonEC2RoleforSSM";
+
+/// Name and bytes of every template, with LF and with CRLF.
+fn templates() -> Vec<(String, Vec<u8>)> {
+    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
+    let shared = std::env::var_os("POLICYC_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from).join("templates");
+    let mut found = Vec::new();
+    for dir in [fixtures, shared] {
+        let Ok(entries) = std::fs::read_dir(&dir) else {
+            println!("{} does not exist: nothing to do there", dir.display());
+            continue;
+        };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name == "manifest.json" || path.is_dir() {
+                continue;
+            }
+            let text = String::from_utf8(std::fs::read(&path).unwrap()).unwrap().replace("\r\n", "\n");
+            found.push((format!("{name} (crlf)"), text.replace('\n', "\r\n").into_bytes()));
+            found.push((name, text.into_bytes()));
+        }
+    }
+    found.sort();
+    assert!(found.len() >= 14, "the fixtures are gone");
+    found
+}
+
+fn substitutions() -> Substitutions<'static> {
+    let bucket = "aws-patch-manager-us-east-1-1970c647d".to_owned();
+    Substitutions {
+        partition: "aws".into(),
+        region: "us-east-1".into(),
+        account: "123456789012".into(),
+        follows_region: ["patch-baseline-snapshot-us-east-1".to_owned()].into(),
+        by_region: vec![RegionalName {
+            map: "Buckets".into(),
+            key: "PatchManager".into(),
+            names: [("us-east-1".to_owned(), bucket)].into(),
+        }],
+        ..Substitutions::default()
+    }
+}
+
+fn stack() -> StackValues {
+    let bucket = "aws-patch-manager-us-east-1-1970c647d".to_owned();
+    StackValues {
+        partition: "aws".into(),
+        region: "us-east-1".into(),
+        account: "123456789012".into(),
+        mappings: [("Buckets".into(), [("us-east-1".into(), [("PatchManager".into(), bucket)].into())].into())].into(),
+        ..StackValues::default()
+    }
+}
+
+fn policies() -> [Json; 2] {
+    [
+        json!({"Version": "2012-10-17", "Statement": [
+            {"Sid": "Parameters", "Effect": "Allow", "Action": ["ssm:GetParameter"],
+             "Resource": "arn:aws:ssm:us-east-1:123456789012:parameter/a: #b/${aws:username}/*"},
+            {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"],
+             "Resource": ["arn:aws:s3:::patch-baseline-snapshot-us-east-1/*", "arn:aws:s3:::aws-patch-manager-us-east-1-1970c647d/*", "*"],
+             "Condition": {"StringEquals": {"aws:ResourceAccount": "123456789012"}, "Bool": {"aws:SecureTransport": "true"}}}]}),
+        json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ssm:UpdateInstanceInformation", "Resource": "*"}}),
+    ]
+}
+
+fn injection(role: &str, policy: &Json) -> Injection {
+    Injection {
+        role: role.to_owned(),
+        remove_managed: vec![SSM.to_owned()],
+        policy_name: "derived".to_owned(),
+        section: portable(policy, &substitutions()).section,
+        comments: vec![format!("{MARKER} from recorded activity."), String::new(), "policyc derive --stack demo".to_owned()],
+    }
+}
+
+/// What the two documents say, without the parts of the role that may change.
+fn rest(bytes: &[u8], role: &str) -> Json {
+    let doc = Document::parse(bytes).unwrap();
+    let mut json = Value::read(doc.root()).unwrap().to_json();
+    let properties = json.pointer_mut(&format!("/Resources/{role}/Properties")).unwrap().as_object_mut().unwrap();
+    let mut others = properties.remove("Policies").unwrap_or(json!([]));
+    if let Some(list) = others.as_array_mut() {
+        list.retain(|policy| !policy.to_string().contains("\"derived\""));
+    }
+    if others == json!({"Ref": "AWS::NoValue"}) {
+        others = json!([]);
+    }
+    let managed = properties.remove("ManagedPolicyArns").unwrap_or(json!([])).to_string();
+    properties.insert("Others".to_owned(), others);
+    let kept: Vec<&str> =
+        ["/A\"", "/B\"", "/C\"", "CloudWatch", "EKS"].into_iter().filter(|name| managed.contains(name)).collect();
+    properties.insert("Managed".to_owned(), json!(kept));
+    json
+}
+
+/// The text without `ManagedPolicyArns` and `Policies` of the role: whole lines in block style, the bytes of the two
+/// entries in flow style, there also without the commas and white space that come and go with entries.
+fn outside(bytes: &[u8], role: &str) -> String {
+    let doc = Document::parse(bytes).unwrap();
+    let text = doc.text();
+    let properties = doc.get(&["Resources", role, "Properties"]).unwrap();
+    let block = properties.kind() == Kind::Mapping(Collection::Block);
+    let mut kept = String::new();
+    let mut done = 0;
+    for (n, (key, _)) in properties.entries().enumerate() {
+        if !["ManagedPolicyArns", "Policies"].contains(&key.as_str().unwrap()) {
+            continue;
+        }
+        let mut span = doc.child_span(properties, n).unwrap();
+        if block {
+            let mut start = text[..span.start].rfind('\n').unwrap() + 1;
+            // The comment lines above an entry that goes are moved into the section.
+            while text[..start - 1].rsplit('\n').next().unwrap().trim_start().starts_with('#') {
+                start = text[..start - 1].rfind('\n').unwrap() + 1;
+            }
+            let column = span.start - start;
+            let mut end = text[span.end..].find('\n').map_or(text.len(), |at| span.end + at + 1);
+            // So are those below it that are indented deeper.
+            while let Some(line) = text[end..].split_inclusive('\n').next() {
+                let deeper = line.len() - line.trim_start().len() > column;
+                if !(deeper && line.trim_start().starts_with('#')) {
+                    break;
+                }
+                end += line.len();
+            }
+            span = start..end;
+        }
+        kept.push_str(&text[done..span.start]);
+        done = span.end;
+    }
+    kept.push_str(&text[done..]);
+    if block { kept } else { kept.replace([' ', '\t', '\r', '\n', ','], "") }
+}
+
+/// The texts of the other policies and of all comments: they have to be somewhere afterwards.
+fn to_keep(bytes: &[u8], role: &str) -> Vec<String> {
+    let doc = Document::parse(bytes).unwrap();
+    let properties = doc.get(&["Resources", role, "Properties"]).unwrap();
+    let mut keep: Vec<String> =
+        doc.comments_within(0..doc.text().len()).map(|comment| doc.text()[comment].trim().to_owned()).collect();
+    for name in ["ManagedPolicyArns", "Policies"] {
+        for item in properties.get(name).into_iter().flat_map(Node::items) {
+            let text = doc.text()[item.full_span()].to_owned();
+            keep.extend((!text.to_lowercase().contains("ec2roleforssm") && !text.contains("${N}")).then_some(text));
+        }
+    }
+    keep
+}
+
+#[test]
+fn every_role_of_every_template_takes_the_section_and_nothing_else_changes() {
+    let [first, second] = policies();
+    let mut done = 0;
+    for (name, bytes) in templates() {
+        for role in roles(&Document::parse(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"))) {
+            let at = format!("{name}: {}", role.id);
+            let one = inject(&bytes, &injection(&role.id, &first)).unwrap_or_else(|e| panic!("{at}: {e}"));
+            assert!(one.changed, "{at}");
+            // Nothing else changed its meaning, no line was lost but those of the managed policy.
+            assert_eq!(rest(&bytes, &role.id), rest(&one.bytes, &role.id), "{at}");
+            let doc = Document::parse(&one.bytes).unwrap();
+            let properties = doc.get(&["Resources", &role.id, "Properties"]).unwrap();
+            let managed = properties.get("ManagedPolicyArns").map(|n| &doc.text()[n.full_span()]).unwrap_or("");
+            assert!(!managed.to_lowercase().contains("ssm\"") && !managed.contains(SSM), "{at}: {managed}");
+            let text = std::str::from_utf8(&bytes).unwrap();
+            assert_eq!(text.contains("\r\n"), doc.text().contains("\r\n"), "{at}");
+            assert_eq!(
+                doc.text().matches("\r\n").count(),
+                if text.contains("\r\n") { doc.text().matches('\n').count() } else { 0 },
+                "{at}"
+            );
+            assert_eq!(outside(&bytes, &role.id), outside(&one.bytes, &role.id), "{at}");
+            let dropped = one.notes.iter().any(|note| matches!(note, Note::CommentsDropped(_)));
+            for kept in to_keep(&bytes, &role.id).iter().filter(|kept| !(dropped && kept.starts_with('#'))) {
+                assert!(doc.text().contains(kept), "{at} lost {kept:?}");
+            }
+            // INVARIANT (inject-idempotent).
+            let again = inject(&one.bytes, &injection(&role.id, &first)).unwrap();
+            assert!(!again.changed && again.bytes == one.bytes, "{at}: injecting twice");
+            let other = inject(&one.bytes, &injection(&role.id, &second)).unwrap();
+            assert_ne!(other.bytes, one.bytes, "{at}");
+            let back = inject(&other.bytes, &injection(&role.id, &first)).unwrap();
+            assert_eq!(String::from_utf8(back.bytes), String::from_utf8(one.bytes.clone()), "{at}: another and then the first");
+            let direct = inject(&bytes, &injection(&role.id, &second)).unwrap();
+            assert_eq!(String::from_utf8(other.bytes), String::from_utf8(direct.bytes), "{at}: the path does not matter");
+            done += 1;
+        }
+    }
+    assert!(done >= 18, "only {done} roles were seen");
+}
+
+#[test]
+fn what_is_written_resolves_to_the_policy() {
+    let [first, _] = policies();
+    for (name, bytes) in templates() {
+        for role in roles(&Document::parse(&bytes).unwrap()) {
+            let one = inject(&bytes, &injection(&role.id, &first)).unwrap();
+            let doc = Document::parse(&one.bytes).unwrap();
+            let section = find_section(doc.get(&["Resources", &role.id, "Properties", "Policies"]).unwrap()).unwrap();
+            assert_eq!(resolve(&Value::read(section).unwrap(), &stack()).unwrap(), first, "{name}: {}", role.id);
+        }
+    }
+}
+
+fn find_section(node: Node<'_>) -> Option<Node<'_>> {
+    if node.get("PolicyName").and_then(Node::as_str) == Some("derived") {
+        return node.get("PolicyDocument");
+    }
+    node.items().chain(node.entries().map(|(_, value)| value)).find_map(find_section)
+}
+
+#[test]
+fn ejecting_and_injecting_gives_the_template_back() {
+    let [first, _] = policies();
+    for (name, bytes) in templates() {
+        for role in roles(&Document::parse(&bytes).unwrap()) {
+            let at = format!("{name}: {}", role.id);
+            let one = inject(&bytes, &injection(&role.id, &first)).unwrap();
+            let ejection = Ejection {
+                role: role.id.clone(),
+                policy_name: "derived".into(),
+                managed: "service-role/AmazonEC2RoleforSSM".into(),
+            };
+            let ejected = match eject(&one.bytes, &ejection) {
+                Ok(ejected) => ejected,
+                // A list that is chosen by a condition takes no further entry.
+                Err(InjectError::Shape { .. }) if name.contains("al2-mutable") || role.id == "RoleE" => continue,
+                Err(error) => panic!("{at}: {error}"),
+            };
+            let text = String::from_utf8(ejected.bytes.clone()).unwrap();
+            assert!(!text.contains(MARKER) && text.contains(SSM), "{at}");
+            if !ejected.notes.is_empty() {
+                // A list in brackets has no room for the comments that stood above the section.
+                assert!(name.starts_with("nasty.yaml"), "{at}");
+                continue;
+            }
+            let back = inject(&ejected.bytes, &injection(&role.id, &first)).unwrap_or_else(|e| panic!("{at}: {e}\n{text}"));
+            assert_eq!(String::from_utf8(back.bytes), String::from_utf8(one.bytes), "{at}:\n{text}");
+        }
+    }
+}
