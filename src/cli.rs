@@ -12,6 +12,7 @@ mod merge;
 mod observe;
 mod print;
 mod question;
+mod stack;
 
 use std::process::ExitCode;
 

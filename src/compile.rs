@@ -1,10 +1,13 @@
 //! The driver, pure: derive, write the document, prove.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
 use crate::catalog::Catalog;
-use crate::derive::{self, Derivation, Question};
+use crate::derive::{self, Because, Derivation, Grant, Question};
 use crate::finding::Finding;
+use crate::iam::{ActionSpec, Effect, ResourceSpec, Statement};
 use crate::ledger::Ledger;
 
 /// What was proved about a document.
@@ -50,6 +53,41 @@ impl Compiled {
         all.sort_by(|a, b| (a.severity(), a.code, &a.message).cmp(&(b.severity(), b.code, &b.message)));
         all.dedup();
     }
+}
+
+impl Compiled {
+    /// Why each statement is there, by `Sid`, in lines short enough for a comment. Counts and dates are left out, so that
+    /// more of the same activity changes nothing.
+    #[must_use]
+    pub fn reasons(&self) -> BTreeMap<String, Vec<String>> {
+        let mut reasons = BTreeMap::new();
+        for statement in &self.derivation.policy.statements {
+            let lines: BTreeSet<String> =
+                self.derivation.grants.iter().filter(|g| answers(statement, g)).flat_map(|g| self.why(g)).collect();
+            reasons.insert(statement.sid.clone(), lines.into_iter().collect());
+        }
+        reasons
+    }
+
+    fn why(&self, grant: &Grant) -> BTreeSet<String> {
+        let needs = grant.needs.iter().filter_map(|i| self.derivation.needs.get(*i));
+        needs
+            .flat_map(|n| &n.because)
+            .map(|because| match because {
+                Because::Seen => "seen in the trail".to_owned(),
+                Because::Feature { feature, why, .. } => format!("{feature}: {why}"),
+            })
+            .collect()
+    }
+}
+
+fn answers(statement: &Statement, grant: &Grant) -> bool {
+    let ActionSpec::Only(actions) = &statement.actions else { return false };
+    let ResourceSpec::Only(resources) = &statement.resources else { return false };
+    statement.effect == Effect::Allow
+        && statement.conditions == grant.conditions
+        && resources.contains(&grant.resource)
+        && actions.iter().any(|p| p.matches_action(&grant.action))
 }
 
 /// Compiles one role.

@@ -8,6 +8,7 @@
 pub mod cloudformation;
 mod function;
 mod managed;
+pub mod place;
 pub mod portable;
 pub mod references;
 pub mod resolve;

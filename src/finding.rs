@@ -86,9 +86,9 @@ codes! {
     UnreadableInput, "unreadable-input", Warning, "A file or record could not be read and was skipped as asked.";
     UnknownRecord, "unknown-record", Warning, "A record has a type that is not known; it was counted and grants nothing.";
     RegionInName, "region-in-name", Note, "A name contains a region and does not exist in every region, so it stays literal in the template.";
-    BaselineUnsupported, "baseline-unsupported", Error, "The baseline uses a part of the policy language that this version does not model.";
     ConditionUndetermined, "condition-undetermined", Note, "The trail lacks a condition key that the baseline tests; the condition was kept word for word.";
     CollapsedNames, "collapsed-names", Note, "So many names were used that the ledger keeps only their common shape.";
+    TemplateNote, "template-note", Note, "Something in the template was done in a way worth knowing.";
     KeptPolicies, "kept-policies", Note, "Other policies stay attached to the role; the derived policy holds only what they lack.";
     NotProved, "not-proved", Error, "The prover found a request that the policy allows and the baseline does not.";
     ProofRefused, "proof-refused", Error, "The prover does not model something in the policies, or ran out of its budget.";

@@ -1,7 +1,13 @@
 //! Injection into whole templates: the fixtures beside this file, and the real ones of `POLICYC_SHARED` (or
 //! `../shared`) where they exist; without those the second half of each test has nothing to do.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout, reason = "a test says what broke by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test says what broke by panicking"
+)]
 
 use std::path::PathBuf;
 

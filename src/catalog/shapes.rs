@@ -26,6 +26,10 @@ pub struct Shapes {
     pub aws_owned_documents: OwnedDocuments,
     /// How statements of a service are titled.
     pub titles: BTreeMap<String, String>,
+    /// Resources of CloudFormation whose name stands in ARNs.
+    pub template_names: Vec<TemplateName>,
+    /// Where that is from.
+    pub template_names_source: String,
     /// Variables of ARN formats → request parameters that fill them.
     pub parameters: BTreeMap<String, Vec<String>>,
 }
@@ -57,6 +61,21 @@ pub struct OwnedDocuments {
     pub prefixes: Vec<String>,
     /// Where that is documented.
     pub source: String,
+}
+
+/// A resource of CloudFormation whose name stands in ARNs.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub struct TemplateName {
+    /// The resource type, such as `AWS::S3::Bucket`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The service of the ARNs.
+    pub service: String,
+    /// What stands before the name in their resource part.
+    pub before: String,
+    /// The attribute that gives the name; `Ref` where there is none.
+    #[serde(default)]
+    pub attribute: Option<String>,
 }
 
 impl Catalog {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::arguments::{Format, RoleArgs, TrailArgs};
 use super::error::CliError;
 use super::question::{MANAGED_POLICY_LIMIT, RoleName, baseline, question};
-use super::{Outcome, Verdict, files, observe, print};
+use super::{Outcome, Verdict, files, observe, print, stack};
 use crate::catalog::Catalog;
 use crate::compile::{Compiled, compile};
 use crate::derive::Question;
@@ -59,7 +59,10 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Outcome {
     match &args.stack {
-        Some(_) => Err(CliError::usage("stacks come next")),
+        Some(name) => {
+            let request = stack::Request { name, config: &args.config, inject: !args.no_inject, limit: args.limit };
+            stack::derive(&request, args.format, args.dry_run, args.report.as_deref())
+        }
         None => run_trail(args),
     }
 }

@@ -1,35 +1,34 @@
 //! Stacks that `policyc.toml` configures: derive all their roles, write their policies and templates together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::arguments::{Format, RoleArgs, TrailArgs};
 use super::error::CliError;
-use super::question::{RoleName, baseline, needs, question, range};
+use super::question::{self, RoleName};
 use super::{Outcome, Verdict, derive, files, observe, print};
 use crate::catalog::Catalog;
 use crate::compile::{Compiled, compile};
 use crate::derive::Question;
-use crate::emit::section::{Injected, Portable, inject_role};
+use crate::emit::StackValues;
+use crate::emit::place::{Placement, place};
+use crate::ledger::Ledger;
 use crate::review::report::Report;
-use crate::stack::StackDescription;
 use crate::stack::config::{Config, RoleConfig, StackConfig};
+use crate::stack::{Role, Stack, StackDescription};
 use crate::trail::Interest;
 
 /// What is asked for.
 pub(super) struct Request<'a> {
     pub(super) name: &'a str,
     pub(super) config: &'a Path,
-    pub(super) dry_run: bool,
     pub(super) inject: bool,
-    pub(super) format: Format,
     pub(super) limit: usize,
-    pub(super) report: Option<&'a Path>,
 }
 
 /// One role of the stack, derived.
 pub(super) struct Derived {
-    pub(super) config: RoleConfig,
+    pub(super) logical_id: String,
     pub(super) question: Question,
     pub(super) compiled: Compiled,
     pub(super) report: Report,
@@ -45,27 +44,183 @@ impl StackResult {
     pub(super) fn refused(&self) -> bool {
         self.roles.iter().any(|r| r.compiled.derivation.refused())
     }
+
+    pub(super) fn reports(&self) -> BTreeMap<&str, &Report> {
+        self.roles.iter().map(|r| (r.logical_id.as_str(), &r.report)).collect()
+    }
+
+    pub(super) fn show(&self, format: Format) -> Result<(), CliError> {
+        if format == Format::Json {
+            print::result(&String::from_utf8_lossy(&derive::json(&self.reports())?));
+            return Ok(());
+        }
+        self.roles.iter().try_for_each(|role| derive::show(&role.question, &role.compiled, &role.report, format))
+    }
 }
 
 /// `policyc derive --stack NAME`.
-pub(super) fn derive(request: &Request<'_>) -> Outcome {
-    let result = compile_stack(request)?;
-    for role in &result.roles {
-        derive::show(&role.question, &role.compiled, &role.report, request.format)?;
-    }
+pub(super) fn derive(request: &Request<'_>, format: Format, dry_run: bool, report: Option<&Path>) -> Outcome {
+    let mut result = compile_stack(request)?;
+    result.show(format)?;
     if result.refused() {
         print::note("nothing was written: an error finding forbids it (see above)");
         return Ok(Verdict::No);
     }
-    if !request.dry_run {
-        let mut outputs = result.outputs;
-        if let Some(path) = request.report {
-            let reports: BTreeMap<&str, &Report> = result.roles.iter().map(|r| (r.config.logical_id.as_str(), &r.report)).collect();
-            outputs.push((path.to_owned(), derive::json(&reports)?));
-        }
-        let all = outputs.len();
-        let changed = files::write_all(&outputs)?;
-        print::note(&format!("{} of {all} files changed{}", changed.len(), changed.iter().map(|p| format!("\n  {}", p.display())).collect::<String>()));
+    if let Some(path) = report {
+        result.outputs.push((path.to_owned(), derive::json(&result.reports())?));
     }
+    if dry_run {
+        return Ok(Verdict::Done);
+    }
+    let changed = files::write_all(&result.outputs)?;
+    let names: String = changed.iter().map(|p| format!(" {}", p.display())).collect();
+    print::note(&format!(
+        "{} of {} files changed{}{names}",
+        changed.len(),
+        result.outputs.len(),
+        if changed.is_empty() { "" } else { ":" }
+    ));
     Ok(Verdict::Done)
+}
+
+/// Derives every role of a stack and prepares every file; writes nothing.
+pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliError> {
+    let (config, home) = load_config(request)?;
+    let path = home.join(&config.description);
+    let description: StackDescription =
+        serde_json::from_slice(&files::read(&path)?).map_err(|e| CliError::configuration(&path, e))?;
+    let catalog = Catalog::embedded();
+    let trail = TrailArgs {
+        trail: config.trail.iter().map(|t| home.join(t)).collect(),
+        skip_unreadable: false,
+        coverage: config.coverage.as_ref().map(|c| home.join(c)),
+    };
+    let roles = config.role.iter().map(|r| find(&description, r, request.config)).collect::<Result<Vec<_>, _>>()?;
+    let interest =
+        Interest { account: Some(description.account.clone()), roles: roles.iter().map(|(_, r)| r.name.clone()).collect() };
+    let (ledger, found) = observe::observe(&trail, interest, catalog)?;
+
+    let mut result = StackResult { roles: Vec::new(), outputs: Vec::new() };
+    let mut templates: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
+    for (wanted, (stack, role)) in config.role.iter().zip(&roles) {
+        let question = ask(request, &config, &home, &description, wanted, role, &ledger, catalog)?;
+        let mut compiled = compile(&question, &ledger, catalog);
+        compiled.tell(found.clone());
+        if let Some(template) = wanted.template.as_ref().filter(|_| request.inject) {
+            let path = home.join(template);
+            let bytes = match templates.remove(&path) {
+                Some(bytes) => bytes,
+                None => files::read(&path)?,
+            };
+            templates
+                .insert(path.clone(), inject(request, wanted, &description, stack, &question, &mut compiled, &path, &bytes)?);
+        }
+        result.outputs.push((home.join(&wanted.policy), compiled.document.clone().into_bytes()));
+        let report = Report::new(&question, &ledger, &compiled.derivation, compiled.proof.clone());
+        result.roles.push(Derived { logical_id: wanted.logical_id.clone(), question, compiled, report });
+    }
+    result.outputs.extend(templates);
+    Ok(result)
+}
+
+fn load_config(request: &Request<'_>) -> Result<(StackConfig, PathBuf), CliError> {
+    if !request.config.is_file() {
+        return Err(CliError::usage(format!(
+            "`{}` does not exist; stacks are configured there, or use `--trail` and `--role`",
+            request.config.display()
+        )));
+    }
+    let text = String::from_utf8_lossy(&files::read(request.config)?).into_owned();
+    let mut config = Config::parse(&text).map_err(|e| CliError::configuration(request.config, e))?;
+    let known: Vec<String> = config.stack.keys().cloned().collect();
+    let stack = config.stack.remove(request.name);
+    let stack = stack.ok_or_else(|| {
+        CliError::usage(format!(
+            "`{}` configures no stack `{}`; it has {}",
+            request.config.display(),
+            request.name,
+            known.join(", ")
+        ))
+    })?;
+    let home = request.config.parent().map(Path::to_owned).unwrap_or_default();
+    Ok((stack, home))
+}
+
+fn find<'a>(description: &'a StackDescription, wanted: &RoleConfig, config: &Path) -> Result<(&'a Stack, &'a Role), CliError> {
+    let stack = description.stacks.get(&wanted.stack);
+    let found = stack.and_then(|s| s.roles.get(&wanted.logical_id).map(|r| (s, r)));
+    found.ok_or_else(|| {
+        CliError::configuration(
+            config,
+            format!("the description has no role `{}` in a stack `{}`", wanted.logical_id, wanted.stack),
+        )
+    })
+}
+
+#[allow(clippy::too_many_arguments)] // each is a different thing, and a struct would be built once and taken apart once
+fn ask(
+    request: &Request<'_>,
+    config: &StackConfig,
+    home: &Path,
+    description: &StackDescription,
+    wanted: &RoleConfig,
+    role: &Role,
+    ledger: &Ledger,
+    catalog: &Catalog,
+) -> Result<Question, CliError> {
+    let file = home.join(&config.baseline);
+    let name = if file.is_file() { file.to_string_lossy().into_owned() } else { config.baseline.clone() };
+    let baseline = question::baseline(&name)?;
+    let args = RoleArgs {
+        account: Some(description.account.clone()),
+        region: Some(description.region.clone()),
+        need: wanted.needs.clone(),
+        address: role.addresses.iter().chain(&role.endpoints).cloned().collect(),
+        allow_shared_role: wanted.allow_shared_role,
+        ..RoleArgs::default()
+    };
+    let mut question = question::question(&args, &RoleName::parse(&role.arn)?, baseline, request.limit, ledger, catalog)?;
+    question.partition.clone_from(&description.partition);
+    Ok(question)
+}
+
+#[allow(clippy::too_many_arguments)] // see `ask`
+fn inject(
+    request: &Request<'_>,
+    wanted: &RoleConfig,
+    description: &StackDescription,
+    stack: &Stack,
+    question: &Question,
+    compiled: &mut Compiled,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<Vec<u8>, CliError> {
+    let values = StackValues {
+        partition: description.partition.clone(),
+        region: description.region.clone(),
+        account: description.account.clone(),
+        names: stack.resources.iter().chain(&stack.parameters).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        ..StackValues::default()
+    };
+    let baseline = format!("{} {}", question.baseline.name, question.baseline.version);
+    let comments = [
+        "Generated by policyc from recorded activity; do not edit by hand.".to_owned(),
+        format!("It grants nothing beyond {}. To regenerate:", baseline.trim_end()),
+        format!("policyc derive --stack {}", request.name),
+    ];
+    let placed = place(
+        bytes,
+        &Placement {
+            role: &wanted.logical_id,
+            replaces: &question.baseline.name,
+            policy: &compiled.derivation.policy,
+            reasons: &compiled.reasons(),
+            comments: &comments,
+            values: &values,
+        },
+        Catalog::embedded(),
+    )
+    .map_err(|e| CliError::input(path, e))?;
+    compiled.tell(placed.findings);
+    Ok(placed.bytes)
 }

@@ -1,0 +1,187 @@
+//! A derived policy at its place in a template: made portable, put in, read back, and compared with what was derived.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::Catalog;
+use crate::finding::{Code, Finding};
+use crate::iam::Policy;
+use crate::template::{Document, Item, Node, TemplateError, Value};
+
+use super::cloudformation::{self, InjectError, Injection, Note};
+use super::portable::{Named, Portable, PortableNote, Substitutions, portable};
+use super::references::References;
+use super::resolve::{ResolveError, StackValues, resolve};
+use super::section;
+
+/// The name of the inline policy that policyc writes.
+pub const POLICY_NAME: &str = "policyc";
+
+/// What is put where.
+#[derive(Debug, Clone, Copy)]
+pub struct Placement<'a> {
+    /// The logical id of the role.
+    pub role: &'a str,
+    /// The managed policy that it replaces, by name or ARN; nothing where the baseline is not attached.
+    pub replaces: &'a str,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// Why each statement is there, by `Sid`.
+    pub reasons: &'a BTreeMap<String, Vec<String>>,
+    /// Lines above the section that say what it was generated from, and how to do it again.
+    pub comments: &'a [String],
+    /// The real values of the stack.
+    pub values: &'a StackValues,
+}
+
+/// A template with the policy in it.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The template.
+    pub bytes: Vec<u8>,
+    /// What there is to tell.
+    pub findings: Vec<Finding>,
+}
+
+/// Why a template is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// The template cannot be read, or not edited.
+    #[error(transparent)]
+    Inject(#[from] InjectError),
+    /// The section cannot be evaluated with the stack's values.
+    #[error("the section cannot be compared with the derived policy: {0}")]
+    Resolve(#[from] ResolveError),
+    /// The section, with the stack's values, is not the policy. This indicates a bug in policyc.
+    #[error("the section in the template does not give the derived policy; this is a bug in policyc, please report it")]
+    Unfaithful,
+}
+
+impl From<TemplateError> for PlaceError {
+    fn from(error: TemplateError) -> Self {
+        Self::Inject(error.into())
+    }
+}
+
+/// Puts the policy into the template.
+///
+/// INVARIANT (placed-is-derived): the section read back from the bytes that are returned and evaluated with the stack's
+/// values is exactly the policy.
+///
+/// # Errors
+/// When the template cannot be edited, or the section would not give the policy.
+pub fn place(bytes: &[u8], placement: &Placement<'_>, catalog: &Catalog) -> Result<Placed, PlaceError> {
+    let document = Document::parse(bytes)?;
+    let references = References::of(&document);
+    let json = placement.policy.to_value();
+    let portable = portable(&json, &substitutions(&document, placement, &references, catalog));
+    let section = with_reasons(portable.section.clone(), placement.reasons);
+    let replaced = if placement.replaces.is_empty() { Vec::new() } else { vec![placement.replaces.to_owned()] };
+    let injected = cloudformation::inject(
+        bytes,
+        &Injection {
+            role: placement.role.to_owned(),
+            remove_managed: replaced,
+            policy_name: POLICY_NAME.to_owned(),
+            section,
+            comments: placement.comments.to_vec(),
+        },
+    )?;
+    let read = read_back(&injected.bytes, placement.role)?.ok_or(PlaceError::Unfaithful)?;
+    if resolve(&read, placement.values)? != json {
+        return Err(PlaceError::Unfaithful);
+    }
+    Ok(Placed { bytes: injected.bytes, findings: findings(placement.role, &portable, &injected.notes) })
+}
+
+/// The section of a role as it stands in a template.
+fn read_back(bytes: &[u8], role: &str) -> Result<Option<Value>, TemplateError> {
+    let document = Document::parse(bytes)?;
+    let policies = document.get(&["Resources", role, "Properties", "Policies"]);
+    Ok(section::find(policies, POLICY_NAME).document.and_then(Value::read))
+}
+
+/// Every text of the template's own names that may stand in the policy, and the buckets whose names follow the region.
+fn substitutions<'a>(
+    document: &Document,
+    placement: &Placement<'a>,
+    references: &'a References,
+    catalog: &Catalog,
+) -> Substitutions<'a> {
+    let values = placement.values;
+    let kind = |id: &str| document.get(&["Resources", id, "Type"]).and_then(Node::as_str);
+    let named = |(id, name): (&String, &String)| {
+        let row = catalog.shapes.template_names.iter().find(|row| kind(id) == Some(row.kind.as_str()))?;
+        Some(Named {
+            service: row.service.clone(),
+            before: row.before.clone(),
+            name: name.clone(),
+            id: id.clone(),
+            attribute: row.attribute.clone(),
+        })
+    };
+    let follows: BTreeSet<String> = catalog
+        .features()
+        .iter()
+        .flat_map(|f| catalog.service_buckets(&f.name, &values.region, &[]).buckets)
+        .filter(|bucket| bucket.follows_region)
+        .map(|bucket| bucket.name)
+        .collect();
+    Substitutions {
+        partition: values.partition.clone(),
+        region: values.region.clone(),
+        account: values.account.clone(),
+        names: values.names.iter().filter_map(named).collect(),
+        follows_region: follows,
+        by_region: Vec::new(),
+        cycles: Some((references, placement.role)),
+    }
+}
+
+/// Puts the reasons above the statements.
+fn with_reasons(section: Value, reasons: &BTreeMap<String, Vec<String>>) -> Value {
+    let Value::Map(mut pairs) = section else { return section };
+    for pair in pairs.iter_mut().filter(|p| p.key == "Statement") {
+        if let Value::Seq(items) = &mut pair.value {
+            for item in items {
+                explain(item, reasons);
+            }
+        }
+    }
+    Value::Map(pairs)
+}
+
+fn explain(item: &mut Item, reasons: &BTreeMap<String, Vec<String>>) {
+    let sid = item.value.get("Sid").and_then(Value::as_str).unwrap_or_default();
+    if let Some(lines) = reasons.get(sid) {
+        item.comments.extend(lines.iter().cloned());
+    }
+}
+
+fn findings(role: &str, portable: &Portable, notes: &[Note]) -> Vec<Finding> {
+    let stays = |note: &PortableNote| match note {
+        PortableNote::RegionInName { text } => Finding::new(
+            Code::RegionInName,
+            format!(
+                "in `{role}`, `{text}` holds a region and does not exist under that rule in every region, so it stays as it is"
+            ),
+        )
+        .advise("derive again for a stack in another region"),
+        PortableNote::Cycle { name, id } => Finding::new(
+            Code::RegionInName,
+            format!("in `{role}`, `{name}` stays literal: a reference to `{id}` would close a dependency cycle"),
+        ),
+    };
+    let told = |note: &Note| match note {
+        Note::Conditional { conditions } => Some(format!(
+            "in `{role}`, the policy stands under the condition {} as the managed policy did",
+            conditions.join(" and ")
+        )),
+        Note::Unmarked => {
+            Some(format!("in `{role}`, an inline policy of the name `{POLICY_NAME}` without policyc's comment was replaced"))
+        }
+        Note::CommentsDropped(lines) => Some(format!("in `{role}`, {} comment line(s) had no place any more", lines.len())),
+        Note::NothingReplaced => None,
+    };
+    let notes = notes.iter().filter_map(told).map(|text| Finding::new(Code::TemplateNote, text));
+    portable.notes.iter().map(stays).chain(notes).collect()
+}
