@@ -5,9 +5,11 @@
 //! 4 AWS.
 
 mod arguments;
+mod check;
 mod derive;
 mod error;
 mod files;
+mod inject;
 mod merge;
 mod observe;
 mod print;
@@ -36,6 +38,10 @@ enum Command {
     Observe(observe::Args),
     /// Merge ledgers
     Merge(merge::Args),
+    /// Put a policy into CloudFormation templates
+    Inject(inject::Args),
+    /// Derive again, compare, prove; write nothing (for CI)
+    Check(check::Args),
 }
 
 /// Runs the command line of this process.
@@ -46,6 +52,8 @@ pub fn run() -> ExitCode {
         Command::Derive(args) => derive::run(&args),
         Command::Observe(args) => observe::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Inject(args) => inject::run(&args),
+        Command::Check(args) => check::run(&args),
     };
     match done {
         Ok(Verdict::Done) => ExitCode::SUCCESS,

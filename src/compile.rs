@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::catalog::Catalog;
-use crate::derive::{self, Because, Derivation, Grant, Question};
-use crate::finding::Finding;
+use crate::derive::{self, Because, Derivation, Grant, Need, Question, cap};
+use crate::finding::{Code, Finding};
 use crate::iam::{ActionSpec, Effect, ResourceSpec, Statement};
 use crate::ledger::Ledger;
 
@@ -17,6 +17,9 @@ pub struct Proof {
     pub within_baseline: String,
     /// What the prover adds: a counterexample, or why it refused. Empty when proved.
     pub reason: String,
+    /// Whether nothing speaks against it.
+    #[serde(skip)]
+    pub contained: bool,
     /// Whether every observed call of the baseline is still allowed.
     pub covers_observed: Covers,
 }
@@ -95,5 +98,42 @@ fn answers(statement: &Statement, grant: &Grant) -> bool {
 pub fn compile(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Compiled {
     let derivation = derive::derive(question, ledger, catalog);
     let document = derivation.policy.to_json();
-    Compiled { derivation, document, proof: Proof::default() }
+    let proof = check(question, &derivation);
+    let mut compiled = Compiled { derivation, document, proof };
+    compiled.tell(refusals(&compiled.proof));
+    compiled
+}
+
+/// Checks both halves of the promise statement by statement. This is no proof: it shares its matcher with the passes.
+fn check(question: &Question, derivation: &Derivation) -> Proof {
+    let baseline = &question.baseline.policy;
+    let stray = derivation.grants.iter().find(|g| {
+        let statements = cap::covering(baseline, &g.action, &g.resource);
+        !statements.iter().any(|s| g.conditions.includes(&cap::carried(baseline, &s.conditions)))
+    });
+    let lost = |need: &&Need| {
+        let answers = |g: &&Grant| g.action == need.action && g.resource.covers_arn(&need.resource);
+        need.evidence.is_some() && !derivation.grants.iter().any(|g| answers(&g))
+    };
+    let denied: Vec<String> = derivation.needs.iter().filter(lost).map(|n| format!("{} on {}", n.action, n.resource)).collect();
+    Proof {
+        within_baseline: "not proved".to_owned(),
+        reason: match stray {
+            Some(grant) => format!("{} on {} is not inside one statement of the baseline", grant.action, grant.resource),
+            None => "checked statement by statement: every grant is inside one statement of the baseline".to_owned(),
+        },
+        contained: stray.is_none(),
+        covers_observed: Covers {
+            verdict: if denied.is_empty() { "replayed" } else { "not covered" }.to_owned(),
+            calls: derivation.needs.iter().filter(|n| n.evidence.is_some()).count(),
+            denied,
+            undetermined: 0,
+        },
+    }
+}
+
+fn refusals(proof: &Proof) -> Vec<Finding> {
+    let contained = (!proof.contained).then(|| Finding::new(Code::NotContained, proof.reason.clone()));
+    let lost = proof.covers_observed.denied.iter().map(|call| Finding::new(Code::NotCovered, format!("the result would deny {call}, which was seen")));
+    contained.into_iter().chain(lost).collect()
 }

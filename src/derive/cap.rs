@@ -117,7 +117,8 @@ fn alternatives(baseline: &Policy, action: &Action, resource: &Pattern) -> BTree
 }
 
 /// A condition block as it has to be written in a document that has variables.
-fn carried(baseline: &Policy, conditions: &Conditions) -> Conditions {
+#[must_use]
+pub fn carried(baseline: &Policy, conditions: &Conditions) -> Conditions {
     if baseline.variables {
         return conditions.clone();
     }

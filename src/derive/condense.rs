@@ -101,6 +101,8 @@ fn about(grant: &Grant) -> String {
     match arn.service {
         "s3" if arn.resource.contains('/') => format!("{kind}-objects"),
         "s3" => format!("{kind}-bucket"),
+        "logs" if arn.resource.contains(":log-stream:") => "streams".to_owned(),
+        "logs" => "group".to_owned(),
         _ if arn.resource.contains(['/', ':']) => kind.to_owned(),
         _ => "resource".to_owned(),
     }
@@ -190,7 +192,7 @@ fn steps(question: &Question, grants: &[Grant]) -> Vec<Step> {
         let to = Pattern::literal(&folder).then(&Pattern::any());
         let service = members.iter().any(|i| grants.get(*i).is_some_and(|g| g.service_bucket));
         let inside =
-            || super::cap::covering(&question.baseline.policy, action, &to).iter().any(|s| conditions.includes(&s.conditions));
+            || super::cap::covering(&question.baseline.policy, action, &to).iter().any(|s| conditions.includes(&super::cap::carried(&question.baseline.policy, &s.conditions)));
         if members.len() < 2 || service || !inside() {
             continue;
         }

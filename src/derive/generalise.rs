@@ -108,7 +108,7 @@ impl Group<'_> {
     /// Whether the baseline grants all of a pattern under this group's conditions.
     fn fits(&self, pattern: &Pattern) -> bool {
         let statements = cap::covering(&self.question.baseline.policy, self.action, pattern);
-        statements.iter().any(|s| self.conditions.includes(&s.conditions))
+        statements.iter().any(|s| self.conditions.includes(&cap::carried(&self.question.baseline.policy, &s.conditions)))
     }
 
     /// The resource with instance ids and names that live only for one run left open.

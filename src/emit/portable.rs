@@ -125,6 +125,9 @@ impl Work<'_> {
         if !with.account.is_empty() && text == with.account {
             return Value::tagged("Ref", Value::text("AWS::AccountId"));
         }
+        if !with.region.is_empty() && text == with.region && key.eq_ignore_ascii_case("aws:RequestedRegion") {
+            return Value::tagged("Ref", Value::text("AWS::Region"));
+        }
         if let Some(parts) = self.arn(text) {
             return compose(parts);
         }
