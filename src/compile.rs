@@ -67,7 +67,8 @@ impl Compiled {
         for statement in &self.derivation.policy.statements {
             let lines: BTreeSet<String> =
                 self.derivation.grants.iter().filter(|g| answers(statement, g)).flat_map(|g| self.why(g)).collect();
-            reasons.insert(statement.sid.clone(), lines.into_iter().collect());
+            let (seen, features): (Vec<_>, Vec<_>) = lines.into_iter().partition(|l| l == SEEN);
+            reasons.insert(statement.sid.clone(), seen.into_iter().chain(features).collect());
         }
         reasons
     }
@@ -77,12 +78,15 @@ impl Compiled {
         needs
             .flat_map(|n| &n.because)
             .map(|because| match because {
-                Because::Seen => "seen in the trail".to_owned(),
+                Because::Seen => SEEN.to_owned(),
                 Because::Feature { feature, why, .. } => format!("{feature}: {why}"),
             })
             .collect()
     }
 }
+
+/// The reason of what was observed.
+const SEEN: &str = "seen in the trail";
 
 fn answers(statement: &Statement, grant: &Grant) -> bool {
     let ActionSpec::Only(actions) = &statement.actions else { return false };
@@ -134,6 +138,10 @@ fn check(question: &Question, derivation: &Derivation) -> Proof {
 
 fn refusals(proof: &Proof) -> Vec<Finding> {
     let contained = (!proof.contained).then(|| Finding::new(Code::NotContained, proof.reason.clone()));
-    let lost = proof.covers_observed.denied.iter().map(|call| Finding::new(Code::NotCovered, format!("the result would deny {call}, which was seen")));
+    let lost = proof
+        .covers_observed
+        .denied
+        .iter()
+        .map(|call| Finding::new(Code::NotCovered, format!("the result would deny {call}, which was seen")));
     contained.into_iter().chain(lost).collect()
 }

@@ -62,6 +62,8 @@ pub struct Question {
     pub addresses: Vec<ipnet::IpNet>,
     /// VPC endpoints that are the stack's own.
     pub endpoints: BTreeSet<String>,
+    /// Logical ids of the stack's resources by physical name: statements are named after them.
+    pub names: BTreeMap<String, String>,
     /// Whether other sessions may share the role.
     pub allow_shared_role: bool,
     /// The policy to stay inside.

@@ -43,7 +43,9 @@ pub(super) fn run(args: &Args) -> Outcome {
     let verdict = match (drift, refused) {
         (0, false) => format!("{}: {} files are as derived", args.stack, result.outputs.len()),
         (0, true) => format!("{}: an error finding forbids the policy", args.stack),
-        (n, _) => format!("{}: {n} of {} files differ; run `policyc derive --stack {}`", args.stack, result.outputs.len(), args.stack),
+        (n, _) => {
+            format!("{}: {n} of {} files differ; run `policyc derive --stack {}`", args.stack, result.outputs.len(), args.stack)
+        }
     };
     print::note(&verdict);
     Ok(if drift == 0 && !refused { Verdict::Done } else { Verdict::No })
@@ -53,7 +55,11 @@ pub(super) fn run(args: &Args) -> Outcome {
 pub(super) fn difference(path: &Path, old: &[u8], new: &[u8]) -> String {
     let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(new));
     let name = path.display().to_string();
-    let text = TextDiff::from_lines(old.as_ref(), new.as_ref()).unified_diff().context_radius(3).header(&name, &format!("{name} (derived)")).to_string();
+    let text = TextDiff::from_lines(old.as_ref(), new.as_ref())
+        .unified_diff()
+        .context_radius(3)
+        .header(&name, &format!("{name} (derived)"))
+        .to_string();
     format!("{}\n", diff::colour(&escape::terminal_lines(&text)))
 }
 

@@ -109,6 +109,7 @@ pub(super) fn question(
         needs: needs(&args.need, catalog)?,
         addresses: args.address.iter().filter(|a| !a.starts_with("vpce-")).map(|a| range(a)).collect::<Result<_, _>>()?,
         endpoints: args.address.iter().filter(|a| a.starts_with("vpce-")).cloned().collect(),
+        names: BTreeMap::new(),
         allow_shared_role: args.allow_shared_role,
         baseline,
         limit,

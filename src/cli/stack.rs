@@ -181,6 +181,8 @@ fn ask(
     };
     let mut question = question::question(&args, &RoleName::parse(&role.arn)?, baseline, request.limit, ledger, catalog)?;
     question.partition.clone_from(&description.partition);
+    let stack = description.stacks.get(&wanted.stack);
+    question.names = stack.into_iter().flat_map(|s| &s.resources).map(|(id, name)| (name.clone(), id.clone())).collect();
     Ok(question)
 }
 

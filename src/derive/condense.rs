@@ -28,7 +28,7 @@ pub struct Condensed {
 pub fn condense(question: &Question, mut grants: Vec<Grant>, denies: &[Statement], catalog: &Catalog) -> Condensed {
     let mut findings = Vec::new();
     loop {
-        let policy = write(&grants, denies, catalog);
+        let policy = write(question, &grants, denies, catalog);
         let size = policy.size();
         if size <= question.limit {
             return Condensed { policy, grants, findings };
@@ -56,12 +56,12 @@ struct Subject {
     conditions: Conditions,
 }
 
-fn write(grants: &[Grant], denies: &[Statement], catalog: &Catalog) -> Policy {
+fn write(question: &Question, grants: &[Grant], denies: &[Statement], catalog: &Catalog) -> Policy {
     let mut subjects: BTreeMap<Subject, BTreeMap<&Action, BTreeSet<&Pattern>>> = BTreeMap::new();
     for grant in grants {
         let subject = Subject {
             service: grant.action.service().to_ascii_lowercase(),
-            about: about(grant),
+            about: about(question, grant),
             conditions: grant.conditions.clone(),
         };
         subjects.entry(subject).or_default().entry(&grant.action).or_default().insert(&grant.resource);
@@ -91,13 +91,14 @@ fn write(grants: &[Grant], denies: &[Statement], catalog: &Catalog) -> Policy {
 }
 
 /// The container that gives a statement its name: a bucket, a resource type, or nothing.
-fn about(grant: &Grant) -> String {
+fn about(question: &Question, grant: &Grant) -> String {
     if grant.service_bucket {
         return "service-buckets".to_owned();
     }
     let text = grant.resource.to_string();
     let Some(arn) = Arn::parse(&text) else { return String::new() };
     let kind = arn.resource.split(['/', ':']).next().unwrap_or_default();
+    let kind = question.names.get(kind).map_or(kind, String::as_str);
     match arn.service {
         "s3" if arn.resource.contains('/') => format!("{kind}-objects"),
         "s3" => format!("{kind}-bucket"),
@@ -191,8 +192,11 @@ fn steps(question: &Question, grants: &[Grant]) -> Vec<Step> {
     for ((action, conditions, folder), members) in folders {
         let to = Pattern::literal(&folder).then(&Pattern::any());
         let service = members.iter().any(|i| grants.get(*i).is_some_and(|g| g.service_bucket));
-        let inside =
-            || super::cap::covering(&question.baseline.policy, action, &to).iter().any(|s| conditions.includes(&super::cap::carried(&question.baseline.policy, &s.conditions)));
+        let inside = || {
+            super::cap::covering(&question.baseline.policy, action, &to)
+                .iter()
+                .any(|s| conditions.includes(&super::cap::carried(&question.baseline.policy, &s.conditions)))
+        };
         if members.len() < 2 || service || !inside() {
             continue;
         }

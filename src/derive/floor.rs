@@ -59,8 +59,20 @@ pub fn floor(question: &Question, coverage: &Coverage, scoped: &Scoped<'_>, cata
             pass.add(&mut floored, feature, need, declared);
         }
     }
+    unburden(&mut floored.needs);
     floored
 }
+
+/// The general reason for log events is left out where a feature gives a better one.
+fn unburden(needs: &mut Vec<Need>) {
+    let general = |need: &Need| need.because.iter().all(|b| matches!(b, Because::Feature { feature, .. } if feature == GENERAL));
+    let better: BTreeSet<(Action, Pattern)> =
+        needs.iter().filter(|n| !general(n)).map(|n| (n.action.clone(), n.resource.clone())).collect();
+    needs.retain(|n| !general(n) || !better.contains(&(n.action.clone(), n.resource.clone())));
+}
+
+/// The feature that stands for any use of log streams.
+const GENERAL: &str = "log-delivery";
 
 struct Pass<'a> {
     question: &'a Question,

@@ -71,6 +71,10 @@ fn view(report: &Report) -> View {
     }
 }
 
+fn plural(n: u64, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
 fn day(time: &str) -> &str {
     time.get(..10).unwrap_or(time)
 }
@@ -119,9 +123,7 @@ fn granted(report: &Report, verdict: Verdict) -> Vec<String> {
         for (n, scope) in scopes.iter().enumerate() {
             let name = if n == 0 { format!("{:<44}", action.action.to_string()) } else { " ".repeat(44) };
             let why = match verdict {
-                Verdict::Used => {
-                    action.evidence.as_ref().filter(|_| n == 0).map_or(String::new(), |e| format!("{} calls", e.calls))
-                }
+                Verdict::Used => action.evidence.as_ref().filter(|_| n == 0).map_or(String::new(), |e| plural(e.calls, "call")),
                 _ => terminal(&scope.because.join("; ")),
             };
             rows.push(format!("{name} {}  {}", terminal(&scope.resource.to_string()), paint(DIM, why)));

@@ -98,10 +98,18 @@ fn refused(record: &Record, catalog: &Catalog) -> Option<Need> {
     let mut words = rest.split_whitespace();
     let action = catalog.canonical(&Action::parse(words.next()?.trim_end_matches([',', '.']))?);
     let named = rest.split_once("on resource: ").and_then(|(_, r)| r.split_whitespace().next());
-    let resource = named
-        .map_or_else(Pattern::any, |r| if r == "*" { Pattern::any() } else { Pattern::literal(r.trim_end_matches([',', '.'])) });
+    let resource = named.map_or_else(Pattern::any, |r| asked_for(r.trim_end_matches([',', '.'])));
     let context = context(record, catalog, &action);
     Some(Need { action, resource, resource_known: named.is_some(), context })
+}
+
+/// The resource of a refusal as a pattern: AWS writes `*` there for what the request left open.
+fn asked_for(text: &str) -> Pattern {
+    match text.strip_suffix('*') {
+        Some("") => Pattern::any(),
+        Some(stem) if stem.ends_with([':', '/']) => Pattern::literal(stem).then(&Pattern::any()),
+        _ => Pattern::literal(text),
+    }
 }
 
 /// The actions of an event that needs only some of those it may need.
