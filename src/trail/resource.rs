@@ -207,12 +207,27 @@ fn pieces(format: &str) -> Vec<Piece<'_>> {
 
 /// Whether an ARN has the form of a resource type. Names of documents and parameters of AWS have no account.
 fn matches(format: &str, arn: &str) -> bool {
-    let text: String = pieces(format)
-        .iter()
-        .map(|p| if let Piece::Text(t) = p { Pattern::literal(t).to_string() } else { "*".to_owned() })
-        .collect();
-    let slashes = |t: &str| Arn::parse(t).map_or(0, |a| usize::from(a.resource.contains('/')));
-    Pattern::parse(&text).covers_arn(&Pattern::literal(arn)) && (slashes(format) == slashes(arn) || !format.contains(":s3:"))
+    let (Some(form), Some(given)) = (Arn::parse(format), Arn::parse(arn)) else { return false };
+    let field = |form: &str, given: &str| form.starts_with("${") || form == given;
+    let slashes = |resource: &str| resource.contains('/');
+    field(form.service, given.service)
+        && field(form.region, given.region)
+        && field(form.account, given.account)
+        && (form.service != "s3" || slashes(form.resource) == slashes(given.resource))
+        && follows(&pieces(form.resource), given.resource)
+}
+
+/// Whether a text is the pieces one after another, a variable being any text.
+fn follows(pieces: &[Piece<'_>], text: &str) -> bool {
+    match pieces {
+        [] => text.is_empty(),
+        [Piece::Text(literal), rest @ ..] => text.strip_prefix(literal).is_some_and(|after| follows(rest, after)),
+        [Piece::Variable(_), Piece::Text(""), ..] => true,
+        [Piece::Variable(_), Piece::Text(literal), rest @ ..] => {
+            text.match_indices(literal).any(|(at, _)| text.get(at + literal.len()..).is_some_and(|after| follows(rest, after)))
+        }
+        [Piece::Variable(_), ..] => true,
+    }
 }
 
 fn literal_length(format: &str) -> usize {
