@@ -68,6 +68,8 @@ pub struct Question {
     pub allow_shared_role: bool,
     /// The policy to stay inside.
     pub baseline: Baseline,
+    /// Policies that stay attached to the role beside the result.
+    pub kept: Vec<Baseline>,
     /// The largest size of the result, in characters without white space.
     pub limit: usize,
 }
@@ -219,7 +221,10 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
     let mut findings = scoped.findings.clone();
     findings.extend(floored.findings);
 
-    let capped = cap::cap(&question.baseline.policy, demanded.into_iter().chain(floored.needs).collect());
+    let (kept, needs) = cap::kept(&question.kept, demanded.into_iter().chain(floored.needs).collect());
+    findings.extend(kept);
+    findings.extend(unmapped(ledger));
+    let capped = cap::cap(&question.baseline.policy, needs);
     findings.extend(capped.findings);
     let grants = generalise::generalise(question, &capped.needs, &scoped.instances, catalog);
     let condensed = condense::condense(question, grants, &capped.denies, catalog);
@@ -244,6 +249,14 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
         findings,
         instances: scoped.instances,
     }
+}
+
+fn unmapped(ledger: &Ledger) -> Vec<Finding> {
+    let finding = |(event, evidence): (&String, &Evidence)| {
+        let message = format!("`{event}` ({} calls) is not in the catalogue, so nothing was granted for it", evidence.calls());
+        Finding::new(Code::UnmappedEvent, message).advise("if the baseline covers it, add the action by hand and tell the project which one it is")
+    };
+    ledger.unmapped.iter().map(finding).collect()
 }
 
 fn denied_inside(baseline: &Policy, denied: &[Reported]) -> Vec<Finding> {

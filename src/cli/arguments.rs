@@ -37,6 +37,9 @@ pub(super) struct RoleArgs {
     /// Addresses that are the instances' own (repeatable)
     #[arg(long, value_name = "CIDR")]
     pub(super) address: Vec<String>,
+    /// A policy that stays attached to the role: what it grants is left out (repeatable)
+    #[arg(long, value_name = "NAME|ARN|FILE")]
+    pub(super) keep: Vec<String>,
     /// Accept that other sessions use the role and lose what only they need
     #[arg(long)]
     pub(super) allow_shared_role: bool,

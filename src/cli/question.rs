@@ -112,6 +112,7 @@ pub(super) fn question(
         names: BTreeMap::new(),
         allow_shared_role: args.allow_shared_role,
         baseline,
+        kept: args.keep.iter().map(|k| self::baseline(k)).collect::<Result<_, _>>()?,
         limit,
     })
 }

@@ -175,6 +175,7 @@ fn ask(
         account: Some(description.account.clone()),
         region: Some(description.region.clone()),
         need: wanted.needs.clone(),
+        keep: wanted.keeps.clone(),
         address: role.addresses.iter().chain(&role.endpoints).cloned().collect(),
         allow_shared_role: wanted.allow_shared_role,
         ..RoleArgs::default()

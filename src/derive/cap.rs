@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Because, Need, Reported};
+use super::{Baseline, Because, Need, Reported};
 use crate::finding::{Code, Finding};
 use crate::iam::{Action, ActionSpec, Conditions, Effect, Pattern, Policy, ResourceSpec, Statement};
 
@@ -32,6 +32,20 @@ pub struct Capped {
     pub findings: Vec<Finding>,
 }
 
+/// Takes out the needs that policies which stay attached grant anyway, and says so.
+#[must_use]
+pub fn kept(policies: &[Baseline], needs: Vec<Need>) -> (Option<Finding>, Vec<Need>) {
+    let granted = |need: &Need| {
+        let plain = |p: &Baseline| covering(&p.policy, &need.action, &need.resource).iter().any(|s| s.conditions.is_empty());
+        policies.iter().any(plain)
+    };
+    let (granted, lacking): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(granted);
+    let names: Vec<&str> = policies.iter().map(|p| p.name.as_str()).collect();
+    let message = format!("{} of the needs are granted by policies that stay attached: {}", granted.len(), names.join(", "));
+    let finding = (!granted.is_empty()).then(|| Finding::new(Code::KeptPolicies, message).advise("keep them attached, or derive without `--keep`"));
+    (finding, lacking)
+}
+
 /// Sorts needs into those inside and those outside the baseline.
 #[must_use]
 pub fn cap(baseline: &Policy, needs: Vec<Need>) -> Capped {
@@ -49,6 +63,7 @@ pub fn cap(baseline: &Policy, needs: Vec<Need>) -> Capped {
     capped.needs.sort_by(|a, b| (&a.need.action, &a.need.resource).cmp(&(&b.need.action, &b.need.resource)));
     capped.needs.dedup_by(|next, first| fold(first, next));
     capped.denies = denies(baseline, &capped.needs);
+    capped.findings.extend(conditional(&capped.needs));
     tell(&mut capped, outside);
     capped
 }
@@ -177,6 +192,16 @@ fn may_forbid(spec: &ResourceSpec, resource: &Pattern) -> bool {
         }
         ResourceSpec::AllBut(_) => true,
     }
+}
+
+/// Conditions of the baseline that CloudTrail cannot confirm are carried along; the reviewer has to know.
+fn conditional(needs: &[CappedNeed]) -> Option<Finding> {
+    let keys: BTreeSet<&str> = needs.iter().flat_map(|c| &c.alternatives).flat_map(|block| block.iter().map(|(_, key, _)| key)).collect();
+    let keys: Vec<&str> = keys.into_iter().collect();
+    (!keys.is_empty()).then(|| {
+        let message = format!("the baseline tests {}, which the trail does not show; the conditions were kept word for word", keys.join(", "));
+        Finding::new(Code::ConditionUndetermined, message)
+    })
 }
 
 fn tell(capped: &mut Capped, outside: Vec<Need>) {

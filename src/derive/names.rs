@@ -37,14 +37,17 @@ pub fn shapes(names: &Names<'_>, open_root: bool) -> Vec<Shape> {
     found
 }
 
+/// A name's segments below a folder, and its needs.
+type Below<'a> = (&'a [&'a str], &'a BTreeSet<usize>);
+
 struct Folder<'a> {
     path: Vec<&'a str>,
-    names: Vec<(&'a [&'a str], &'a BTreeSet<usize>)>,
+    names: Vec<Below<'a>>,
 }
 
 impl<'a> Folder<'a> {
     fn visit(&self, open_root: bool, found: &mut Vec<Shape>) {
-        let mut children: BTreeMap<&str, Vec<(&'a [&'a str], &'a BTreeSet<usize>)>> = BTreeMap::new();
+        let mut children: BTreeMap<&str, Vec<Below<'a>>> = BTreeMap::new();
         for (segments, needs) in &self.names {
             if let Some((first, rest)) = segments.split_first() {
                 children.entry(first).or_default().push((rest, needs));
@@ -75,7 +78,7 @@ impl<'a> Folder<'a> {
         self.path.iter().all(|s| s.is_empty())
     }
 
-    fn opens(&self, children: &BTreeMap<&str, Vec<(&'a [&'a str], &'a BTreeSet<usize>)>>) -> bool {
+    fn opens(&self, children: &BTreeMap<&str, Vec<Below<'a>>>) -> bool {
         let fleeting = children.keys().all(|c| is_identifier(c)) || (children.len() > 1 && children.keys().all(|c| changes(c)));
         let leaves: Vec<&str> =
             children.iter().filter(|(_, n)| n.iter().any(|(rest, _)| rest.is_empty())).map(|(c, _)| *c).collect();

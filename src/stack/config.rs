@@ -44,6 +44,9 @@ pub struct RoleConfig {
     /// Declared features, as for `--need`.
     #[serde(default)]
     pub needs: Vec<String>,
+    /// Policies that stay attached, as for `--keep`.
+    #[serde(default)]
+    pub keeps: Vec<String>,
     /// Whether sessions that are not the stack's may use the role.
     #[serde(default)]
     pub allow_shared_role: bool,

@@ -67,7 +67,7 @@ impl Finder<'_> {
         };
         let arns = self.record.resources.iter().filter_map(|r| r.arn.as_deref()).map(|a| a.strip_suffix(":*").unwrap_or(a));
         let arns: BTreeSet<&str> = arns.chain(self.parameter_arns()).filter(|a| fits(a)).collect();
-        arns.into_iter().map(|a| writable(a)).collect()
+        arns.into_iter().map(writable).collect()
     }
 
     /// Parameters that are ARNs themselves.

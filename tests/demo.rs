@@ -1,0 +1,167 @@
+//! The demo, end to end, through the binary: what is committed is what is derived.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test says what is wrong by panicking
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const OUTPUTS: [&str; 5] = [
+    "policies/demo/public-instance.json",
+    "policies/demo/nat-instance.json",
+    "policies/demo/privatelink-instance.json",
+    "cfn/ssm-session-mgr-example.yaml",
+    "cfn/ssm-session-mgr-privatelink-example.yaml",
+];
+
+/// A copy of what the demo needs, so that nothing of the repository is written.
+struct Copy(tempfile::TempDir);
+
+impl Copy {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        for part in ["policyc.toml", "cfn", "policies"] {
+            copy(&repository().join(part), &home.path().join(part));
+        }
+        Self(home)
+    }
+
+    fn path(&self, relative: &str) -> PathBuf {
+        self.0.path().join(relative)
+    }
+
+    fn policyc(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_policyc")).args(arguments).current_dir(self.0.path()).output().unwrap()
+    }
+
+    /// Every output's bytes.
+    fn bytes(&self) -> Vec<Vec<u8>> {
+        OUTPUTS.iter().map(|o| fs::read(self.path(o)).unwrap()).collect()
+    }
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        fs::copy(from, to).unwrap();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn what_is_derived_is_what_is_committed() {
+    let demo = Copy::new();
+    let done = demo.policyc(&["derive", "--stack", "demo"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("0 of 5 files changed"), "{}", text(&done.stderr));
+    let committed: Vec<_> = OUTPUTS.iter().map(|o| fs::read(repository().join(o)).unwrap()).collect();
+    assert!(demo.bytes() == committed);
+    assert!(demo.policyc(&["check", "--stack", "demo"]).status.success());
+}
+
+#[test]
+fn the_templates_with_the_managed_policy_give_the_committed_ones() {
+    let demo = Copy::new();
+    let committed = demo.bytes();
+    for (template, roles) in [(OUTPUTS[3], &["PublicInstanceRole", "NatInstanceRole"][..]), (OUTPUTS[4], &["PrivateLinkInstanceRole"][..])] {
+        let mut bytes = fs::read(demo.path(template)).unwrap();
+        for role in roles {
+            let ejection = policyc::emit::Ejection {
+                role: (*role).to_owned(),
+                policy_name: policyc::emit::place::POLICY_NAME.to_owned(),
+                managed: "service-role/AmazonEC2RoleforSSM".to_owned(),
+            };
+            bytes = policyc::emit::eject(&bytes, &ejection).unwrap().bytes;
+        }
+        assert_eq!(text(&bytes).matches("policy/service-role/AmazonEC2RoleforSSM").count(), roles.len(), "{template}");
+        assert!(!text(&bytes).contains("PolicyName: policyc"), "{template}");
+        fs::write(demo.path(template), bytes).unwrap();
+    }
+    let drift = demo.policyc(&["check", "--stack", "demo"]);
+    assert_eq!(drift.status.code(), Some(1));
+    assert!(text(&drift.stdout).contains("-        - !Sub arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonEC2RoleforSSM"), "{}", text(&drift.stdout));
+    assert!(demo.policyc(&["derive", "--stack", "demo"]).status.success());
+    assert!(demo.bytes() == committed);
+}
+
+#[test]
+fn a_broken_record_stops_the_run_and_nothing_is_written() {
+    let demo = Copy::new();
+    fs::remove_file(demo.path(OUTPUTS[0])).unwrap();
+    let broken = demo.path("cfn/recording/AWSLogs/broken.json");
+    fs::write(&broken, "{\"Records\":[{\"eventVersion\":\"1.11\",}]}").unwrap();
+    let done = demo.policyc(&["derive", "--stack", "demo"]);
+    assert_eq!(done.status.code(), Some(3), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("broken.json") && text(&done.stderr).contains("record 0"), "{}", text(&done.stderr));
+    assert!(!demo.path(OUTPUTS[0]).exists());
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let demo = Copy::new();
+    fs::remove_file(demo.path(OUTPUTS[0])).unwrap();
+    assert!(demo.policyc(&["derive", "--stack", "demo", "--dry-run"]).status.success());
+    assert!(!demo.path(OUTPUTS[0]).exists());
+    let left: Vec<_> = fs::read_dir(demo.path("policies/demo")).unwrap().collect();
+    assert_eq!(left.len(), 2, "something was left behind");
+}
+
+#[test]
+fn usage_errors_say_what_to_do() {
+    let demo = Copy::new();
+    let check = |arguments: &[&str], code: i32, want: &str| {
+        let done = demo.policyc(arguments);
+        assert_eq!(done.status.code(), Some(code), "{arguments:?}: {}", text(&done.stderr));
+        assert!(text(&done.stderr).contains(want), "{arguments:?}: {}", text(&done.stderr));
+    };
+    check(&["derive", "--stack", "nope"], 2, "configures no stack `nope`; it has demo");
+    check(&["derive", "--trail", "cfn/recording/AWSLogs"], 2, "--role");
+    check(&["derive", "--trail", "missing", "--role", "r"], 3, "`missing`");
+    check(&["derive", "--trail", "cfn/recording/AWSLogs", "--role", "nobody"], 2, "no call of the role `nobody`");
+    check(&["derive", "--trail", "cfn/recording/AWSLogs", "--role", "nobody", "--account", "1"], 2, "");
+    check(&["derive", "--trail", "cfn/recording/AWSLogs", "--role", "r", "--need", "patchng"], 2, "");
+    check(&["derive", "--trail", "cfn/recording/AWSLogs", "--role", "r", "--baseline", "Nope"], 2, "neither a file nor one of AmazonEC2RoleforSSM");
+}
+
+#[test]
+fn the_report_has_the_keys_that_scripts_rely_on() {
+    let demo = Copy::new();
+    let role = "ssm-demo-NatInstanceRole-hY6uB1oVn3Ge";
+    let report = demo.path("report.json");
+    let policy = demo.path("policy.json");
+    let (report_path, policy_path) = (report.to_string_lossy().into_owned(), policy.to_string_lossy().into_owned());
+    let done = demo.policyc(&["derive", "--trail", "cfn/recording/AWSLogs", "--role", role, "--report", &report_path, "--out", &policy_path]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    let keys = [
+        "schema", "baseline", "window", "coverage", "actions", "outside", "denied", "failed", "suspicious", "unmapped", "findings", "proof", "size",
+    ];
+    for key in keys {
+        assert!(report.get(key).is_some(), "the report lacks `{key}`");
+    }
+    for key in ["action", "verdict", "granted", "resources", "because", "evidence"] {
+        assert!(report["actions"][0].get(key).is_some(), "an action lacks `{key}`");
+    }
+    assert_eq!(report["actions"].as_array().unwrap().len(), 41);
+    // Without the stack's description, statements are named after physical names; all else is the same.
+    let without_names = |path: &Path| -> Vec<serde_json::Value> {
+        let mut policy: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let mut statements = policy["Statement"].as_array_mut().map(std::mem::take).unwrap();
+        statements.iter_mut().for_each(|s| drop(s.as_object_mut().unwrap().remove("Sid")));
+        statements.sort_by_key(ToString::to_string);
+        statements
+    };
+    assert_eq!(without_names(&policy), without_names(&repository().join(OUTPUTS[1])));
+}
