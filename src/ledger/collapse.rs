@@ -8,6 +8,9 @@
 //! INVARIANT (collapse-merge): collapse(A ∪ B) = collapse(collapse(A) ∪ collapse(B)). So it does not matter how a trail is cut
 //! into files, and when a ledger is collapsed on the way.
 //!
+//! The evidence of a finished ledger does not tell events apart, so where names are collapsed after that, counts are lower
+//! bounds; first, last and samples stay exact.
+//!
 //! INVARIANT (collapse-covers): every use is covered by one that stays, with at least its evidence.
 
 use std::collections::btree_map::Entry;

@@ -65,7 +65,7 @@ pub fn origin(record: &Record) -> Origin {
     }
 }
 
-/// The public address of a person at the console; `None` for programs, services, instances and private addresses.
+/// The address of a person at the console; `None` for programs, services, instances and who comes through an endpoint.
 #[must_use]
 pub fn person<'a>(kind: Kind, glance: &'a Glance<'_>, session: Option<&Session>) -> Option<&'a str> {
     let caller = glance.user_identity.as_ref();
@@ -77,7 +77,9 @@ pub fn person<'a>(kind: Kind, glance: &'a Glance<'_>, session: Option<&Session>)
     let console = &*glance.session_credential_from_console == "true" || is_console(&glance.user_agent);
     let address = &*glance.source_ip_address;
     let here = kind == Kind::Console || (kind == Kind::ApiCall && somebody && console);
-    (here && is_public(address)).then_some(address)
+    // Behind an endpoint stands a private address, which says nothing outside its network.
+    let reachable = glance.vpc_endpoint_id.is_empty() && address.parse::<IpAddr>().is_ok();
+    (here && reachable).then_some(address)
 }
 
 /// User agents of the AWS console and of browsers, as they stand in records: `console.ec2.amazonaws.com`,
@@ -86,14 +88,6 @@ fn is_console(agent: &str) -> bool {
     let agent = agent.strip_prefix('[').unwrap_or(agent);
     let first = agent.split([',', '/']).next().unwrap_or_default();
     agent.starts_with("console.") || agent.starts_with("signin") || agent.starts_with("Mozilla/") || first.contains("Console")
-}
-
-fn is_public(address: &str) -> bool {
-    match address.parse::<IpAddr>() {
-        Ok(IpAddr::V4(v4)) => !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified()),
-        Ok(IpAddr::V6(v6)) => !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified()),
-        Err(_) => false,
-    }
 }
 
 #[cfg(test)]
@@ -178,6 +172,7 @@ mod tests {
             check(&format!(r#"{call},"userAgent":"{agent}","userIdentity":{{"type":"IAMUser"}}"#), None);
         }
         check(&format!(r#"{call},"userAgent":"Mozilla/5.0","userIdentity":{{"type":"IAMUser","invokedBy":"x"}}"#), None);
+        check(&format!(r#"{call},"userAgent":"Mozilla/5.0","vpcEndpointId":"vpce-1","userIdentity":{{"type":"IAMUser"}}"#), None);
         check(&format!(r#"{call},"userAgent":"Mozilla/5.0","userIdentity":{{"type":"AWSService"}}"#), None);
     }
 }

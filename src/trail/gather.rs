@@ -191,6 +191,8 @@ impl Gathered {
 
     /// The ledger of everything, with names collapsed, and what there is to tell.
     pub(super) fn finish(mut self, limit: usize) -> (Ledger, Vec<Finding>) {
+        // While events are still told apart, so that the counts of a collapsed name are exact.
+        self.shapes.extend(collapse::collapse_uses(&mut self.uses, limit));
         let mut ledger = Ledger {
             sources: self.sources,
             uses: evidence(self.uses),

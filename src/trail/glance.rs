@@ -67,6 +67,8 @@ pub struct Glance<'a> {
     /// `sourceIPAddress`.
     #[serde(rename = "sourceIPAddress")]
     pub source_ip_address: Text<'a>,
+    /// `vpcEndpointId`.
+    pub vpc_endpoint_id: Text<'a>,
     /// `userAgent`.
     pub user_agent: Text<'a>,
     /// `sessionCredentialFromConsole`.

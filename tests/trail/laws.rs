@@ -1,0 +1,147 @@
+//! INVARIANT (observe-order): what is in the ledger depends on the events alone.
+
+use std::num::NonZeroUsize;
+
+use policyc::ledger::{Ledger, format};
+use policyc::trail::Options;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::made::{self, get, gzip, heartbeat, read};
+
+/// Events of a small world: few ids, so that they meet again, and few names, so that some collapse.
+fn event() -> impl Strategy<Value = Value> {
+    let id = (0_u8..12).prop_map(|n| format!("e{n:02}"));
+    let time = (0_u8..4).prop_map(|n| format!("2026-09-01T00:00:0{n}Z"));
+    (id, 0_u8..6, "[a-c](/[a-d]){0,2}", time, 0_u8..3).prop_map(|(id, what, key, time, from)| {
+        // An event's content follows from its id, as it does in reality, but for the account it was delivered to.
+        let n = id.bytes().map(usize::from).sum::<usize>() + usize::from(what);
+        let mut record = match n % 5 {
+            0 => heartbeat(&id),
+            1 => made::by(
+                "assumed-role/ops/alice",
+                &id,
+                "ssm.amazonaws.com",
+                "StartSession",
+                json!({"requestParameters": {"target": made::INSTANCE}}),
+            ),
+            2 => made::call(&id, "ssm.amazonaws.com", "GetDocument", json!({"errorCode": "AccessDeniedException"})),
+            _ => get(&id, &key),
+        };
+        record["eventTime"] = json!(time);
+        record["sourceIPAddress"] = json!(format!("203.0.113.{from}"));
+        if what == 5 {
+            record["sharedEventID"] = json!(format!("s-{}", n % 4));
+        }
+        record
+    })
+}
+
+fn events() -> impl Strategy<Value = Vec<Value>> {
+    prop::collection::vec(event(), 1..30)
+}
+
+fn file(events: &[Value]) -> Vec<u8> {
+    gzip(json!({"Records": events}).to_string().as_bytes())
+}
+
+fn ledger(files: &[Vec<u8>], threads: usize) -> Ledger {
+    let names: Vec<String> = (0..files.len()).map(|n| format!("{n}.json.gz")).collect();
+    let named: Vec<(&str, Vec<u8>)> = names.iter().map(String::as_str).zip(files.iter().cloned()).collect();
+    let options = Options { threads: NonZeroUsize::new(threads), names: 2, ..Options::default() };
+    let mut ledger = read(&named, &options).unwrap().ledger;
+    for source in ledger.sources.values_mut() {
+        source.name.clear(); // files are named here by their order
+    }
+    ledger
+}
+
+/// The ledger without what depends on which event lies in which file.
+fn decisions(mut ledger: Ledger) -> Ledger {
+    ledger.sources.clear();
+    let all = ledger.uses.values_mut().chain(ledger.heartbeats.values_mut()).chain(ledger.signs.values_mut());
+    for evidence in all.chain(ledger.unmapped.values_mut()) {
+        evidence.counts.clear();
+    }
+    ledger
+}
+
+fn counts(ledger: &Ledger) -> Vec<u64> {
+    ledger.uses.values().map(|seen| seen.counts.values().sum()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn order_of_files_and_events_and_threads_do_not_matter(events in events(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5), turn in any::<prop::sample::Index>()) {
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(events.len())).chain([0, events.len()]).collect();
+        at.sort_unstable();
+        let mut files: Vec<Vec<u8>> = at.windows(2).map(|pair| file(&events[pair[0]..pair[1]])).collect();
+        let straight = ledger(&files, 1);
+        let turn = turn.index(files.len());
+        files.rotate_left(turn);
+        prop_assert_eq!(&straight, &ledger(&files, 1));
+        files.reverse();
+        prop_assert_eq!(&straight, &ledger(&files, 4));
+        let again = files.clone();
+        files.extend(again);
+        prop_assert_eq!(&straight, &ledger(&files, 3), "every file delivered twice");
+
+        let mut shuffled = events.clone();
+        shuffled.rotate_left(turn % events.len());
+        shuffled.reverse();
+        let whole = ledger(&[file(&shuffled)], 1);
+        prop_assert_eq!(counts(&straight), counts(&whole), "an event counts once, in however many files it lies");
+        prop_assert_eq!(decisions(straight), decisions(whole));
+    }
+
+    #[test]
+    fn ledgers_of_parts_merge_to_the_ledger_of_the_whole(a in events(), b in events()) {
+        let (a, b) = (distinct(a), distinct(b));
+        let whole = ledger(&[file(&a), file(&b)], 2);
+        let parts = [ledger(&[file(&a)], 1), ledger(&[file(&b)], 1)].map(|part| format::write(&part));
+        prop_assert_eq!(decisions(whole.clone()), decisions(ledger(&parts, 2)));
+        prop_assert_eq!(decisions(whole.clone()), decisions(ledger(&[parts.concat()], 1)), "written into one file");
+        prop_assert_eq!(decisions(whole), decisions(ledger(&[parts[0].clone(), parts[1].clone(), file(&a)], 2)), "and read again");
+    }
+
+    /// INVARIANT (ledger-roundtrip).
+    #[test]
+    fn ledgers_read_back(events in events()) {
+        let ledger = ledger(&[file(&events)], 1);
+        let bytes = format::write(&ledger);
+        let again = format::read(&bytes).unwrap();
+        prop_assert_eq!(&again, &ledger);
+        prop_assert_eq!(format::write(&again), bytes);
+    }
+}
+
+/// Without `sharedEventID`: which of its copies' ids is told depends on which copies are at hand.
+fn distinct(mut events: Vec<Value>) -> Vec<Value> {
+    for event in &mut events {
+        event.as_object_mut().unwrap().remove("sharedEventID");
+    }
+    events
+}
+
+#[test]
+fn an_event_delivered_twice_counts_once() {
+    let mut copy = get("e2", "a");
+    copy["sharedEventID"] = json!("s");
+    let mut other = get("e3", "a");
+    other["sharedEventID"] = json!("s");
+    let files = [file(&[get("e1", "a"), get("e1", "a"), copy]), file(&[get("e1", "a"), other])];
+    for seen in ledger(&files, 2).uses.values() {
+        assert_eq!(seen.calls(), 2);
+        assert_eq!(seen.counts.len(), 1, "both in the source with the smallest digest");
+        let ids: Vec<&str> = seen.samples.iter().map(|(_, id)| id.as_str()).collect();
+        assert_eq!(ids, ["e1", "e2"]);
+    }
+    let mut nameless = get("", "a");
+    nameless["eventID"] = json!(null);
+    let mut later = nameless.clone();
+    later["eventTime"] = json!("2026-09-01T00:00:09Z");
+    let seen = ledger(&[file(&[nameless.clone(), nameless, later])], 1);
+    assert!(seen.uses.values().all(|seen| seen.calls() == 2), "records without an id are told apart by what they say");
+}
