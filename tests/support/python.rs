@@ -1,0 +1,32 @@
+//! The Python that tests drive other people's tools with: `target/test-venv`, made from `tests/requirements.txt`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The interpreter of the environment, which is made or brought up to date first. Tests run in several processes at once,
+/// so a file lock lets one of them do it.
+pub(crate) fn python() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let venv = target.join("test-venv");
+    let (bin, stamp) = (venv.join("bin/python"), venv.join("requirements.txt"));
+    let wanted = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/requirements.txt");
+
+    let lock = fs::File::create(target.join("test-venv.lock")).unwrap();
+    lock.lock().unwrap();
+    if fs::read(&stamp).ok() != Some(fs::read(&wanted).unwrap()) {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        run(Command::new(&bin).args(pip).arg(&wanted));
+        fs::copy(&wanted, &stamp).unwrap();
+    }
+    bin
+}
+
+/// The standard output of a command that must succeed.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{command:?} failed:\n{}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
