@@ -11,8 +11,8 @@ pub(crate) const ACCOUNT: &str = "111122223333";
 pub(crate) const ROLE: &str = "web-Role";
 pub(crate) const INSTANCE: &str = "i-0123456789abcdef0";
 
-pub(crate) fn catalog() -> Catalog {
-    Catalog
+pub(crate) fn catalog() -> &'static Catalog {
+    Catalog::embedded()
 }
 
 /// A call of an instance of the role.
@@ -67,7 +67,7 @@ pub(crate) fn interest() -> Interest {
 
 pub(crate) fn read(files: &[(&str, Vec<u8>)], options: &Options<'_>) -> Result<Observation, TrailError> {
     let inputs: Vec<Input<'_>> = files.iter().map(|(name, bytes)| Input::new(*name, || Ok(bytes.clone()))).collect();
-    observe(&inputs, &interest(), &catalog(), options)
+    observe(&inputs, &interest(), catalog(), options)
 }
 
 /// One readable file.

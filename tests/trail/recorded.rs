@@ -29,7 +29,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 fn seen(paths: &[PathBuf], interest: &Interest) -> Observation {
     let inputs: Vec<Input<'_>> =
         paths.iter().map(|path| Input::new(path.display().to_string(), move || std::fs::read(path))).collect();
-    observe(&inputs, interest, &catalog(), &Options::default()).unwrap()
+    observe(&inputs, interest, catalog(), &Options::default()).unwrap()
 }
 
 fn sessions(seen: &Observation) -> Vec<&Session> {
