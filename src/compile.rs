@@ -2,40 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 use crate::catalog::Catalog;
-use crate::derive::{self, Because, Derivation, Grant, Need, Question, cap};
+use crate::derive::{self, Because, Derivation, Grant, Question, cap};
 use crate::finding::{Code, Finding};
 use crate::iam::{ActionSpec, Effect, ResourceSpec, Statement};
-use crate::ledger::Ledger;
-
-/// What was proved about a document.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Proof {
-    /// `proved`, `not proved` or `refused`: is every request that the policy allows allowed by the baseline?
-    pub within_baseline: String,
-    /// What the prover adds: a counterexample, or why it refused. Empty when proved.
-    pub reason: String,
-    /// Whether nothing speaks against it.
-    #[serde(skip)]
-    pub contained: bool,
-    /// Whether every observed call of the baseline is still allowed.
-    pub covers_observed: Covers,
-}
-
-/// The replay of the observed calls.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Covers {
-    /// `proved` when no call is lost.
-    pub verdict: String,
-    /// How many distinct calls were replayed.
-    pub calls: usize,
-    /// Those that the policy would deny.
-    pub denied: Vec<String>,
-    /// Those that cannot be told because CloudTrail lacks a condition key, and that stand word for word in the baseline.
-    pub undetermined: usize,
-}
+use crate::ledger::{Ledger, Origin, Use};
+use crate::prove::document::Document;
+use crate::prove::evaluate::Value::One;
+use crate::prove::replay::{Call, replay};
+use crate::prove::subset::{Budget, Verdict, within};
+use crate::review::report::{Covers, Proof};
 
 /// The result of one role.
 #[derive(Debug, Clone)]
@@ -102,46 +78,91 @@ fn answers(statement: &Statement, grant: &Grant) -> bool {
 pub fn compile(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Compiled {
     let derivation = derive::derive(question, ledger, catalog);
     let document = derivation.policy.to_json();
-    let proof = check(question, &derivation);
+    let proof = prove(question, &derivation, &document);
     let mut compiled = Compiled { derivation, document, proof };
     compiled.tell(refusals(&compiled.proof));
     compiled
 }
 
-/// Checks both halves of the promise statement by statement. This is no proof: it shares its matcher with the passes.
-fn check(question: &Question, derivation: &Derivation) -> Proof {
-    let baseline = &question.baseline.policy;
-    let stray = derivation.grants.iter().find(|g| {
-        let statements = cap::covering(baseline, &g.action, &g.resource);
-        !statements.iter().any(|s| g.conditions.includes(&cap::carried(baseline, &s.conditions)))
-    });
-    let lost = |need: &&Need| {
-        let answers = |g: &&Grant| g.action == need.action && g.resource.covers_arn(&need.resource);
-        need.evidence.is_some() && !derivation.grants.iter().any(|g| answers(&g))
+/// Proves both halves of the promise about the document's bytes, with a reader and a matcher that are not the compiler's.
+fn prove(question: &Question, derivation: &Derivation, document: &str) -> Proof {
+    let read = |bytes: &[u8]| Document::read(bytes).map_err(|e| e.to_string());
+    let (new, baseline) = match (read(document.as_bytes()), read(&question.baseline.bytes)) {
+        (Ok(new), Ok(baseline)) => ([new], [baseline]),
+        (Err(e), _) => return Proof { within_baseline: REFUSED.to_owned(), reason: format!("the policy: {e}"), ..Proof::default() },
+        (_, Err(e)) => return Proof { within_baseline: REFUSED.to_owned(), reason: format!("the baseline: {e}"), ..Proof::default() },
     };
-    let denied: Vec<String> = derivation.needs.iter().filter(lost).map(|n| format!("{} on {}", n.action, n.resource)).collect();
+    let (within_baseline, reason) = match within(&new, &baseline, &Budget::default()) {
+        Verdict::Proved => (PROVED, String::new()),
+        Verdict::NotProved(found) => (NOT_PROVED, format!("it allows {} on {}, the baseline does not", found.request.action, found.request.resource)),
+        Verdict::Refused(why) => (REFUSED, why),
+    };
     Proof {
-        within_baseline: "not proved".to_owned(),
-        reason: match stray {
-            Some(grant) => format!("{} on {} is not inside one statement of the baseline", grant.action, grant.resource),
-            None => "checked statement by statement: every grant is inside one statement of the baseline".to_owned(),
-        },
-        contained: stray.is_none(),
-        covers_observed: Covers {
-            verdict: if denied.is_empty() { "replayed" } else { "not covered" }.to_owned(),
-            calls: derivation.needs.iter().filter(|n| n.evidence.is_some()).count(),
-            denied,
-            undetermined: 0,
-        },
+        within_baseline: within_baseline.to_owned(),
+        reason,
+        contained: stray(question, derivation).is_none(),
+        covers_observed: covers(question, derivation, &new, &baseline),
     }
 }
 
+const PROVED: &str = "proved";
+const NOT_PROVED: &str = "not proved";
+const REFUSED: &str = "refused";
+
+/// Replays every observed call that the baseline allows.
+fn covers(question: &Question, derivation: &Derivation, new: &[Document], baseline: &[Document]) -> Covers {
+    let granted_elsewhere = |used: &Use| question.kept.iter().any(|p| !cap::covering(&p.policy, &used.action, &used.resource).is_empty());
+    let calls: Vec<Call> = derivation.observed.iter().filter(|u| !granted_elsewhere(u)).flat_map(calls).collect();
+    let before = replay(baseline, baseline, &calls);
+    let outside: BTreeSet<usize> = before.denied.into_iter().map(|(n, _)| n).collect();
+    let inside: Vec<Call> = calls.into_iter().enumerate().filter(|(n, _)| !outside.contains(n)).map(|(_, c)| c).collect();
+    let after = replay(new, baseline, &inside);
+    let name = |n: usize| inside.get(n).map_or(String::new(), |c| c.label.clone());
+    Covers {
+        verdict: if after.denied.is_empty() { PROVED } else { NOT_PROVED }.to_owned(),
+        calls: inside.len(),
+        denied: after.denied.iter().map(|(n, why)| format!("{} ({why})", name(*n))).collect(),
+        undetermined: after.undetermined.len(),
+    }
+}
+
+/// A use as requests: one, or two of the shape where names were collapsed.
+fn calls(used: &Use) -> Vec<Call> {
+    let mut context = BTreeMap::from([("aws:requestedregion".to_owned(), One(used.region.clone()))]);
+    let forwarded = matches!(used.origin, Origin::Service(_));
+    context.insert("aws:viaawsservice".to_owned(), One(forwarded.to_string()));
+    context.extend(used.context.iter().map(|(key, value)| (key.to_ascii_lowercase(), One(value.clone()))));
+    let call = |resource: String| Call {
+        action: used.action.to_string(),
+        resource,
+        context: context.clone(),
+        absent: BTreeSet::new(),
+        label: format!("{} on {}", used.action, used.resource),
+    };
+    used.resource.samples().into_iter().map(call).collect()
+}
+
+/// The first grant that is not inside one statement of the baseline, Deny statements being carried along.
+fn stray<'a>(question: &Question, derivation: &'a Derivation) -> Option<&'a Grant> {
+    let baseline = &question.baseline.policy;
+    derivation.grants.iter().find(|g| {
+        let statements = cap::covering(baseline, &g.action, &g.resource);
+        !statements.iter().any(|s| g.conditions.includes(&cap::carried(baseline, &s.conditions)))
+    })
+}
+
 fn refusals(proof: &Proof) -> Vec<Finding> {
-    let contained = (!proof.contained).then(|| Finding::new(Code::NotContained, proof.reason.clone()));
-    let lost = proof
-        .covers_observed
-        .denied
-        .iter()
-        .map(|call| Finding::new(Code::NotCovered, format!("the result would deny {call}, which was seen")));
-    contained.into_iter().chain(lost).collect()
+    let mut findings = Vec::new();
+    if proof.within_baseline == NOT_PROVED {
+        findings.push(Finding::new(Code::NotProved, proof.reason.clone()).advise("this is a bug in policyc; please report it with the baseline"));
+    }
+    if proof.within_baseline == REFUSED {
+        findings.push(Finding::new(Code::ProofRefused, proof.reason.clone()).advise("read the difference to the baseline line by line"));
+    }
+    if !proof.contained {
+        findings.push(Finding::new(Code::NotContained, "a grant is not inside any one statement of the baseline"));
+    }
+    let lost = |call: &String| Finding::new(Code::NotCovered, format!("the result would deny {call}, which was seen"));
+    findings.extend(proof.covers_observed.denied.iter().map(lost));
+    findings
 }

@@ -184,6 +184,8 @@ pub struct Derivation {
     pub grants: Vec<Grant>,
     /// Every need inside the baseline.
     pub needs: Vec<Need>,
+    /// The calls that counted: made by the instances, and past authorisation.
+    pub observed: Vec<crate::ledger::Use>,
     /// Needs that the baseline does not grant, never granted.
     pub outside: Vec<Reported>,
     /// Calls that authorisation refused.
@@ -239,6 +241,7 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
         policy: condensed.policy,
         grants: condensed.grants,
         needs: capped.needs.into_iter().map(|n| n.need).collect(),
+        observed: scoped.uses.iter().map(|(used, _)| (*used).clone()).collect(),
         outside: capped.outside,
         denied: scoped.denied,
         failed: scoped.failed,

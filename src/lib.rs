@@ -24,6 +24,7 @@
 //! | 2 | [`stack`] | who counts: stack, roles, instances, addresses | 0, 1 |
 //! | 2 | [`trail`] | bytes of log files → records → ledger | 0, 1 |
 //! | 3 | [`derive`] | the passes, each a pure function, in one visible order | 0, 1, `stack` |
+//! | 3 | [`prove`] | evaluator, subset prover, replay; its own reader and matcher | `finding`, `ledger` |
 //! | 3 | [`emit`] | policy → CloudFormation section, and back | 0, 1, `stack` |
 //! | 4 | [`review`] | report, summary, difference | 0–3 |
 //! | 5 | [`compile`] | the driver, pure: derive, write, prove | 0–4 |
@@ -39,6 +40,7 @@ pub mod emit;
 pub mod finding;
 pub mod iam;
 pub mod ledger;
+pub mod prove;
 pub mod review;
 pub mod stack;
 pub mod template;

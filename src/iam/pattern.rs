@@ -92,6 +92,25 @@ impl Pattern {
         self.tokens.iter().map(|t| if let Token::Char(c) = t { Some(*c) } else { None }).collect()
     }
 
+    /// Texts that the pattern matches: itself where it is plain; else a short and a long one. Variables stay as written.
+    #[must_use]
+    pub fn samples(&self) -> Vec<String> {
+        let fill = |many: &str| -> String {
+            let text = |t: &Token| match t {
+                Token::Char(c) => c.to_string(),
+                Token::One => "x".to_owned(),
+                Token::Many => many.to_owned(),
+                Token::Variable(v) => v.clone(),
+            };
+            self.tokens.iter().map(text).collect()
+        };
+        match self.as_literal() {
+            Some(text) => vec![text],
+            None if self.is_any() => vec!["*".to_owned()],
+            None => vec![fill("x"), fill("x/y")],
+        }
+    }
+
     /// The literal characters before the first wildcard or variable.
     #[must_use]
     pub fn literal_prefix(&self) -> String {

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::compile::Proof;
 use crate::derive::verdict::{ScopeVerdict, Verdict};
 use crate::derive::{Derivation, Question, Reported};
 use crate::iam::{Action, Pattern};
@@ -65,6 +64,33 @@ pub struct BaselineReport {
     pub version: String,
     /// SHA-256 of its document.
     pub sha256: String,
+}
+
+/// What was proved about a document.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Proof {
+    /// `proved`, `not proved` or `refused`: is every request that the policy allows allowed by the baseline?
+    pub within_baseline: String,
+    /// What the prover adds: a counterexample, or why it refused. Empty when proved.
+    pub reason: String,
+    /// Whether nothing speaks against it.
+    #[serde(skip)]
+    pub contained: bool,
+    /// Whether every observed call of the baseline is still allowed.
+    pub covers_observed: Covers,
+}
+
+/// The replay of the observed calls.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Covers {
+    /// `proved` when no call is lost.
+    pub verdict: String,
+    /// How many distinct calls were replayed.
+    pub calls: usize,
+    /// Those that the policy would deny.
+    pub denied: Vec<String>,
+    /// Those that cannot be told because CloudTrail lacks a condition key, and that stand word for word in the baseline.
+    pub undetermined: usize,
 }
 
 /// A span of time.

@@ -135,8 +135,9 @@ fn many_broken_records_are_told_briefly() {
 fn names_keep_their_characters() {
     let name = "a\u{1b}[31m\"\\\n\u{0}</script>é${x}*?";
     let seen = crate::made::one(format!("[{}]", get("e1", name)).as_bytes()).ledger;
-    let literal = format!("arn:aws:s3:::bucket/{name}");
-    assert!(seen.uses.keys().any(|used| used.resource.as_literal().as_deref() == Some(&literal)), "{:?}", seen.uses.keys());
+    // What an IAM document can hold stands for itself; the two characters that it cannot hold become `?`.
+    let written = "arn:aws:s3:::bucket/a?[31m\"\\\n?</script>é${$}{x}${*}${?}";
+    assert!(seen.uses.keys().any(|used| used.resource.to_string() == written), "{:?}", seen.uses.keys());
     let file = policyc::ledger::format::write(&seen);
     assert!(!file.contains(&0x1b) && !file.contains(&0), "control characters are escaped in the file");
     assert_eq!(policyc::ledger::format::read(&file).unwrap(), seen);
