@@ -103,7 +103,7 @@ fn public_and_nat_subnets() {
 fn private_subnet_without_any_gateway() {
     check(
         PRIVATELINK,
-        &["SessionLogRetentionDays=7", "SessionLogKeyPrefix=audit/ssm"],
+        &["SessionLogRetentionDays=7"],
         &json!({
             "status": "CREATE_COMPLETE",
             "instances": {"PrivateLinkInstance": instance("PrivateSubnet", "PrivateLinkInstanceRole")},
@@ -127,7 +127,7 @@ fn private_subnet_without_any_gateway() {
                 "type": "Session",
                 "encrypted": "true",
                 "s3BucketName": "SessionLogBucket",
-                "s3KeyPrefix": "audit/ssm",
+                "s3KeyPrefix": "sessions",
                 "cloudWatchLogGroupName": "SessionLogGroup",
             },
         }),

@@ -12,7 +12,7 @@ pub(super) const TRAIL_BUCKET: &str = "amzn-s3-demo-trail-111122223333";
 pub(super) const AGENT_VERSION: &str = "3.3.3050.0";
 /// How the agent signs its requests.
 pub(super) const AGENT: &str = "aws-sdk-go/1.55.5 (go1.24.6; linux; amd64) amazon-ssm-agent/";
-/// The folder of session logs, the template's default.
+/// The folder of session logs in both templates.
 pub(super) const LOG_PREFIX: &str = "sessions";
 
 /// A stack as deployed: its name and the names that CloudFormation gave to what the policies refer to.
