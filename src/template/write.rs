@@ -204,6 +204,13 @@ impl<'s> Writer<'s> {
     }
 
     fn flow_function(&mut self, value: &Value, name: &str, argument: &Value, layout: &Layout, context: Context) {
+        if *layout != Layout::Line && is_flat(argument) {
+            let one_line = self.flow_text(value, &Layout::Line, context);
+            if one_line.len() <= WIDE || matches!(argument, Value::Str(_)) {
+                self.out.push_str(&one_line);
+                return;
+            }
+        }
         if matches!(self.function(value), Some((_, Some(_)))) && self.format == Format::Yaml {
             self.out.push_str(&format!("!{name} "));
             let parts = argument.items().map(Value::as_str).collect::<Option<Vec<_>>>();
@@ -216,9 +223,6 @@ impl<'s> Writer<'s> {
             }
             return;
         }
-        let short =
-            argument.items().all(|item| item.as_str().is_some()) && !matches!(argument, Value::Map(_) | Value::Tagged(..));
-        let layout = if short { &Layout::Line } else { layout };
         self.bracket('{', '}', 1, layout, |writer, _, layout| writer.flow_pair(&long_name(name), argument, layout));
     }
 

@@ -38,7 +38,8 @@ pub(super) fn parse(text: &str) -> Result<Tree, TemplateError> {
     };
     let mut builder = Builder {
         text,
-        nodes: Vec::new(),
+        // A node takes about twenty bytes of a template.
+        nodes: Vec::with_capacity(text.len() / 20),
         open: Vec::new(),
         anchors: BTreeMap::new(),
         comments: Vec::new(),
