@@ -145,8 +145,8 @@ impl<'s> Writer<'s> {
     /// An intrinsic function: its short form with the argument, or nothing where only the long form can be written.
     fn function<'v>(&self, value: &'v Value) -> Option<(&'v str, Option<&'v Value>)> {
         let Value::Tagged(name, argument) = value else { return None };
-        // `!A !B x` would be two tags on one node.
-        let short = self.style.short_functions && !matches!(**argument, Value::Tagged(..));
+        // `!A !B x` would be two tags on one node, and a tagged `true` is a text.
+        let short = self.style.short_functions && matches!(**argument, Value::Str(_) | Value::Seq(_) | Value::Map(_));
         Some((name, short.then_some(&**argument)))
     }
 
