@@ -112,7 +112,7 @@ fn edits_that_overlap_or_lie_outside_are_refused() {
     let check = |edits: Vec<Edit>, from, to| assert_eq!(doc.apply(edits).unwrap_err(), TemplateError::Overlap(from, to));
     check(vec![Edit::delete(3..5), Edit::delete(4..6)], 4, 6);
     check(vec![Edit::delete(3..99)], 3, 99);
-    check(vec![Edit::new(5..4, "")], 5, 4);
+    check(vec![Edit::new(std::ops::Range { start: 5, end: 4 }, "")], 5, 4);
     assert!(matches!(doc.apply(vec![Edit::insert(0, "[")]), Err(TemplateError::Syntax { .. })));
     let both = doc.apply(vec![Edit::delete(4..5), Edit::insert(4, "1"), Edit::insert(4, "2")]).unwrap();
     assert_eq!(both.text(), "a: b12d\n");
