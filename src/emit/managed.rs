@@ -110,12 +110,13 @@ pub(crate) fn arn_text(node: Node<'_>) -> Option<String> {
 pub(crate) fn matches(arn: &str, wanted: &str) -> bool {
     let (arn, wanted) = (arn.to_ascii_lowercase(), wanted.to_ascii_lowercase());
     let Some((head, path)) = arn.split_once(":policy/") else { return false };
-    let owner = head.rsplit(':').next().unwrap_or("");
+    let here = "${aws::accountid}";
+    let owner = if head.ends_with(here) { here } else { head.rsplit(':').next().unwrap_or("") };
     let (wanted_owner, wanted_path) = match wanted.split_once(":policy/") {
         Some((head, path)) => (head.rsplit(':').next().unwrap_or("aws").to_owned(), path.to_owned()),
         None => ("aws".to_owned(), wanted),
     };
-    let same_owner = owner == wanted_owner || (owner == "${aws::accountid}" && wanted_owner != "aws");
+    let same_owner = owner == wanted_owner || (owner == here && wanted_owner != "aws");
     same_owner && (path == wanted_path || path.strip_suffix(wanted_path.as_str()).is_some_and(|rest| rest.ends_with('/')))
 }
 

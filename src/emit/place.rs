@@ -8,10 +8,10 @@ use crate::iam::Policy;
 use crate::template::{Document, Item, Node, TemplateError, Value};
 
 use super::cloudformation::{self, InjectError, Injection, Note};
+use super::mapping::{map_name, mappings};
 use super::portable::{Named, Portable, PortableNote, Substitutions, portable};
 use super::references::References;
 use super::resolve::{ResolveError, StackValues, resolve};
-use super::section;
 
 /// The name of the inline policy that policyc writes.
 pub const POLICY_NAME: &str = "policyc";
@@ -83,21 +83,17 @@ pub fn place(bytes: &[u8], placement: &Placement<'_>, catalog: &Catalog) -> Resu
             remove_managed: replaced,
             policy_name: POLICY_NAME.to_owned(),
             section,
+            regional: portable.regional.clone(),
             comments: placement.comments.to_vec(),
         },
     )?;
-    let read = read_back(&injected.bytes, placement.role)?.ok_or(PlaceError::Unfaithful)?;
-    if resolve(&read, placement.values)? != json {
+    let written = Document::parse(&injected.bytes)?;
+    let read = cloudformation::section_of(&written, placement.role, POLICY_NAME)?.ok_or(PlaceError::Unfaithful)?;
+    let values = StackValues { mappings: mappings(&written), ..placement.values.clone() };
+    if resolve(&read, &values)? != json {
         return Err(PlaceError::Unfaithful);
     }
     Ok(Placed { bytes: injected.bytes, findings: findings(placement.role, &portable, &injected.notes) })
-}
-
-/// The section of a role as it stands in a template.
-fn read_back(bytes: &[u8], role: &str) -> Result<Option<Value>, TemplateError> {
-    let document = Document::parse(bytes)?;
-    let policies = document.get(&["Resources", role, "Properties", "Policies"]);
-    Ok(section::find(policies, POLICY_NAME).document.and_then(Value::read))
 }
 
 /// Every text of the template's own names that may stand in the policy, and the buckets whose names follow the region.
@@ -133,6 +129,7 @@ fn substitutions<'a>(
         names: values.names.iter().filter_map(named).collect(),
         follows_region: follows,
         by_region: Vec::new(),
+        map: map_name(placement.role),
         cycles: Some((references, placement.role)),
     }
 }

@@ -1,11 +1,12 @@
 //! Making a policy independent of the account, region and partition it was derived in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
 use crate::template::Value;
 
+use super::mapping::RegionalName;
 use super::references::References;
 
 /// A resource of the same template whose name may occur in the policy.
@@ -23,17 +24,6 @@ pub struct Named {
     pub attribute: Option<String>,
 }
 
-/// Names that a service has in each region, for a `Mappings` entry.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RegionalName {
-    /// The name of the map in `Mappings`.
-    pub map: String,
-    /// The second-level key.
-    pub key: String,
-    /// Region → name.
-    pub names: BTreeMap<String, String>,
-}
-
 /// What becomes what.
 #[derive(Debug, Clone, Default)]
 pub struct Substitutions<'a> {
@@ -49,6 +39,8 @@ pub struct Substitutions<'a> {
     pub follows_region: BTreeSet<String>,
     /// Names that exist in every region, but not by that rule.
     pub by_region: Vec<RegionalName>,
+    /// The `Mappings` entry that they are looked up in ([`super::mapping::map_name`]).
+    pub map: String,
     /// The references of the template and the logical id of the role: a reference must not close a cycle.
     pub cycles: Option<(&'a References, &'a str)>,
 }
@@ -58,8 +50,8 @@ pub struct Substitutions<'a> {
 pub struct Portable {
     /// The policy document, references in it.
     pub section: Value,
-    /// The maps that it looks up, and that the template has to have.
-    pub mappings: BTreeSet<(String, String)>,
+    /// The names that it looks up in the map of the role, and that the template has to have.
+    pub regional: Vec<RegionalName>,
     /// What stayed as it was, and why.
     pub notes: BTreeSet<PortableNote>,
 }
@@ -99,14 +91,15 @@ enum Part {
 /// `policy` is plain JSON; nothing in it is taken for an intrinsic function.
 #[must_use]
 pub fn portable(policy: &Json, substitutions: &Substitutions<'_>) -> Portable {
-    let mut work = Work { with: substitutions, mappings: BTreeSet::new(), notes: BTreeSet::new() };
+    let mut work = Work { with: substitutions, looked_up: BTreeSet::new(), notes: BTreeSet::new() };
     let section = work.value(policy, "");
-    Portable { section, mappings: work.mappings, notes: work.notes }
+    let regional = substitutions.by_region.iter().filter(|table| work.looked_up.contains(&table.key)).cloned().collect();
+    Portable { section, regional, notes: work.notes }
 }
 
 struct Work<'a> {
     with: &'a Substitutions<'a>,
-    mappings: BTreeSet<(String, String)>,
+    looked_up: BTreeSet<String>,
     notes: BTreeSet<PortableNote>,
 }
 
@@ -188,8 +181,8 @@ impl Work<'_> {
         if let Some((name, rest)) = split_name(resource).filter(|(name, _)| self.holds_region(name)) {
             let find = self.with.by_region.iter().find(|table| table.names.get(&self.with.region).is_some_and(|n| n == name));
             if let Some(table) = find {
-                self.mappings.insert((table.map.clone(), table.key.clone()));
-                let mut parts = vec![Part::Find { map: table.map.clone(), key: table.key.clone() }];
+                self.looked_up.insert(table.key.clone());
+                let mut parts = vec![Part::Find { map: self.with.map.clone(), key: table.key.clone() }];
                 parts.extend(self.names(rest));
                 return parts;
             }

@@ -75,7 +75,12 @@ pub(super) fn put(target: &Target<'_>, place: Place, entry: Entry<'_>, style: &S
     let gap = if style.comma_blank { " " } else { "" };
     Ok(match place {
         Place::Over { .. } => vec![Edit::new(child, written)],
-        Place::Before(_) if own_line => vec![Edit::insert(child.start, format!("{written},{}", target.line_break(child.start)))],
+        Place::Before(_) if own_line => {
+            // The comments above stay with the entry that they belong to.
+            let above = target.doc.comments_above(line_start(target.text(), child.start), None);
+            let at = above.first().map_or(child.start, |comment| comment.start);
+            vec![Edit::insert(at, format!("{written},{}", target.line_break(at)))]
+        }
         Place::Before(_) => vec![Edit::insert(child.start, format!("{written},{gap}"))],
         Place::After(_) | Place::End => {
             let next = target.children.get(index + 1).map_or(target.inner_end(), |next| next.start);

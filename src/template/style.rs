@@ -81,7 +81,15 @@ impl Style {
         let json = doc.format() == Format::Json;
         let indent = habit!(indent, (if json { "    " } else { "  " }).to_owned());
         let colon = habit!(colon, (if doc.text().contains('\n') { ": " } else { ":" }).to_owned());
-        let (dash_indent, dash_width) = (habit!(dash_indent, 2), habit!(dash_width, 2));
+        // Where no other list shows how deep dashes stand, the ones to be replaced do: what comes in their place is
+        // written alike, so that they show the same again.
+        let own = LazyCell::new(|| {
+            let mut votes = Votes::default();
+            votes.node(doc, node, &[]);
+            votes
+        });
+        let dash_indent = habit!(dash_indent, winner(&own.dash_indent).unwrap_or(2));
+        let dash_width = habit!(dash_width, winner(&own.dash_width).unwrap_or(2));
         let (words, texts) = (habit!(words, Quote::Plain), habit!(texts, Quote::Plain));
         let short_functions = !json && habit!(short, true);
         let (comma_blank, bracket_blank) = (habit!(comma, colon != ":"), habit!(bracket, false));
@@ -120,6 +128,9 @@ impl Votes {
                 node.items().for_each(|item| self.node(doc, item, skip));
             }
             Kind::Mapping(style) => {
+                if style == Collection::Flow {
+                    self.flow_indent(doc.text(), &span, node.entries().next().map(|(key, _)| key.full_span().start));
+                }
                 for (key, value) in node.entries().filter(|(_, value)| !skipped(*value, skip)) {
                     self.entry(doc, key, value, style);
                     self.node(doc, value, skip);
@@ -155,7 +166,6 @@ impl Votes {
             if between.trim() == ":" && !between.contains('\n') {
                 *self.colon.entry(between.to_owned()).or_default() += 1;
             }
-            self.flow_indent(text, key, value);
             return;
         }
         let own = column(text, key.full_span().start);
@@ -177,10 +187,8 @@ impl Votes {
         }
     }
 
-    fn flow_indent(&mut self, text: &str, key: Node<'_>, value: Node<'_>) {
-        let first = value.entries().next().map(|(k, _)| k.full_span().start);
-        let first = first.or_else(|| value.items().next().map(|item| item.full_span().start));
-        let (outer, Some(first)) = (indentation(text, key.full_span().start), first) else { return };
+    fn flow_indent(&mut self, text: &str, outer: &Span, first: Option<usize>) {
+        let (outer, Some(first)) = (indentation(text, outer.start), first) else { return };
         if let Some(step) = indentation(text, first).strip_prefix(outer).filter(|step| !step.is_empty()) {
             *self.indent.entry(step.to_owned()).or_default() += 1;
         }
@@ -191,6 +199,7 @@ impl Votes {
         if style == Collection::Block {
             return;
         }
+        self.flow_indent(text, span, items.first().map(|item| item.start));
         for (one, next) in items.iter().zip(items.iter().skip(1)) {
             let between = text.get(one.end..next.start).unwrap_or("");
             if !between.contains('\n') {

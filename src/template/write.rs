@@ -145,8 +145,8 @@ impl<'s> Writer<'s> {
     /// An intrinsic function: its short form with the argument, or nothing where only the long form can be written.
     fn function<'v>(&self, value: &'v Value) -> Option<(&'v str, Option<&'v Value>)> {
         let Value::Tagged(name, argument) = value else { return None };
-        // `!A !B x` would be two tags on one node.
-        let short = self.style.short_functions && !matches!(**argument, Value::Tagged(..));
+        // `!A !B x` would be two tags on one node, and a tagged `true` is a text.
+        let short = self.style.short_functions && matches!(**argument, Value::Str(_) | Value::Seq(_) | Value::Map(_));
         Some((name, short.then_some(&**argument)))
     }
 
@@ -204,6 +204,13 @@ impl<'s> Writer<'s> {
     }
 
     fn flow_function(&mut self, value: &Value, name: &str, argument: &Value, layout: &Layout, context: Context) {
+        if *layout != Layout::Line && is_flat(argument) {
+            let one_line = self.flow_text(value, &Layout::Line, context);
+            if one_line.len() <= WIDE || matches!(argument, Value::Str(_)) {
+                self.out.push_str(&one_line);
+                return;
+            }
+        }
         if matches!(self.function(value), Some((_, Some(_)))) && self.format == Format::Yaml {
             self.out.push_str(&format!("!{name} "));
             let parts = argument.items().map(Value::as_str).collect::<Option<Vec<_>>>();
@@ -216,9 +223,6 @@ impl<'s> Writer<'s> {
             }
             return;
         }
-        let short =
-            argument.items().all(|item| item.as_str().is_some()) && !matches!(argument, Value::Map(_) | Value::Tagged(..));
-        let layout = if short { &Layout::Line } else { layout };
         self.bracket('{', '}', 1, layout, |writer, _, layout| writer.flow_pair(&long_name(name), argument, layout));
     }
 

@@ -30,6 +30,11 @@ struct Builder<'t> {
 
 /// Parses one YAML document.
 pub(super) fn parse(text: &str) -> Result<Tree, TemplateError> {
+    if let Some(at) = lone_return(text) {
+        let (line, column) = layout::position(text, at);
+        let problem = "a carriage return stands without a line feed; lines end with LF or CRLF".to_owned();
+        return Err(TemplateError::Syntax { line, column, problem });
+    }
     let options = granit_parser::options! {
         emit_anchor_events: true,
         max_buffered_comment_events: usize::MAX,
@@ -38,7 +43,8 @@ pub(super) fn parse(text: &str) -> Result<Tree, TemplateError> {
     };
     let mut builder = Builder {
         text,
-        nodes: Vec::new(),
+        // A node takes about twenty bytes of a template.
+        nodes: Vec::with_capacity(text.len() / 20),
         open: Vec::new(),
         anchors: BTreeMap::new(),
         comments: Vec::new(),
@@ -56,6 +62,11 @@ pub(super) fn parse(text: &str) -> Result<Tree, TemplateError> {
         builder.event(event, range, tag_span)?;
     }
     builder.finish()
+}
+
+/// YAML takes a lone carriage return for a line end; the edits by lines do not, so that none is let in.
+fn lone_return(text: &str) -> Option<usize> {
+    memchr::memchr_iter(b'\r', text.as_bytes()).find(|&at| text.as_bytes().get(at + 1) != Some(&b'\n'))
 }
 
 impl Builder<'_> {
@@ -147,8 +158,10 @@ impl Builder<'_> {
             let broken = body.ends_with('\n');
             if broken { line_end(self.text, self.text.len().saturating_sub(1)) } else { range.end }
         } else {
-            let written = range.start + body.trim_end().len();
-            line_end(self.text, written)
+            match body.trim_end().len() {
+                0 => header_line,
+                written => line_end(self.text, range.start + written),
+            }
         };
         header..end.max(header_line)
     }
@@ -162,10 +175,18 @@ impl Builder<'_> {
             Some(open) if open.key.is_some() => {
                 let rest = self.text.get(at..).unwrap_or("");
                 let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
-                if rest.get(blanks..).is_some_and(|r| r.starts_with(':')) { at + blanks + 1 } else { at }
+                let colon = rest.get(blanks..).and_then(|r| r.strip_prefix(':'));
+                let style = self.nodes.get(open.node).map(|node| &node.shape);
+                let flow = matches!(style, Some(Shape::Mapping { style: Collection::Flow, .. }));
+                let own = colon.is_some_and(|after| {
+                    after.is_empty() || after.starts_with([' ', '\t', '\n', '\r']) || (flow && after.starts_with([',', '}', ']']))
+                });
+                if own { at + blanks + 1 } else { at }
             }
-            Some(_) => dash_before(self.text, &self.comments, at).map_or(at, |dash| dash + 1),
-            None => at,
+            Some(open) if matches!(self.nodes.get(open.node).map(|node| &node.shape), Some(Shape::Sequence { .. })) => {
+                dash_before(self.text, &self.comments, at).map_or(at, |dash| dash + 1)
+            }
+            _ => at,
         };
         at..at
     }
