@@ -57,7 +57,7 @@ pub(super) struct Tally {
     first: String,
     last: String,
     /// By a digest of the event's key: the smallest source that holds it.
-    events: HashMap<u128, Digits>,
+    events: HashMap<u128, Digits, foldhash::quality::RandomState>,
     /// The earliest events, by time and key, with their ids.
     samples: BTreeMap<(String, String), String>,
 }
@@ -73,7 +73,11 @@ impl Tally {
         }
         let source = self.events.entry(event.digest).or_insert(event.source);
         *source = (*source).min(event.source);
-        self.sample((event.time.clone(), event.key.clone()), event.id.clone());
+        let full = self.samples.len() >= Evidence::SAMPLES;
+        let late = |((time, key), _): (&(String, String), &String)| (time, key) < (&event.time, &event.key);
+        if !(full && self.samples.last_key_value().is_some_and(late)) {
+            self.sample((event.time.clone(), event.key.clone()), event.id.clone());
+        }
     }
 
     fn sample(&mut self, event: (String, String), id: String) {
@@ -123,7 +127,7 @@ pub(super) struct Gathered {
     pub(super) data: BTreeSet<String>,
     pub(super) addresses: BTreeSet<String>,
     pub(super) unreadable: BTreeSet<Finding>,
-    uses: HashMap<Use, Tally>,
+    uses: HashMap<Use, Tally, foldhash::quality::RandomState>,
     heartbeats: BTreeMap<Heartbeat, Tally>,
     signs: BTreeMap<Sign, Tally>,
     unmapped: BTreeMap<String, Tally>,
@@ -214,10 +218,12 @@ impl Gathered {
             ..Ledger::default()
         };
         ledger.coverage.data = self.data;
-        ledger.merge(self.given);
-        let (uses, shapes) = collapse::collapse_uses(ledger.uses, limit);
-        ledger.uses = uses;
-        self.shapes.extend(shapes);
+        if self.given != Ledger::default() {
+            ledger.merge(self.given);
+            let (uses, shapes) = collapse::collapse_uses(ledger.uses, limit);
+            ledger.uses = uses;
+            self.shapes.extend(shapes);
+        }
         let mut findings: Vec<Finding> = self.unreadable.into_iter().collect();
         findings.extend(unknown_records(self.unknown));
         findings.extend(collapse::findings(&ledger, &self.shapes));
