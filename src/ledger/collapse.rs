@@ -34,7 +34,8 @@ impl Fold for Evidence {
 
 /// Collapses the resources of a ledger's uses; the findings say where.
 pub fn collapse(ledger: &mut Ledger, limit: usize) -> Vec<Finding> {
-    let shapes = collapse_uses(&mut ledger.uses, limit);
+    let (uses, shapes) = collapse_uses(std::mem::take(&mut ledger.uses), limit);
+    ledger.uses = uses;
     findings(ledger, &shapes)
 }
 
@@ -82,10 +83,10 @@ fn is_below(name: &str, shape: &str) -> bool {
 /// How many shapes a finding names.
 const NAMED: usize = 3;
 
-/// [`collapse`] for uses with any kind of evidence. Returns the shapes that folding made.
-pub fn collapse_uses<E: Fold>(uses: &mut BTreeMap<Use, E>, limit: usize) -> BTreeSet<Shape> {
+/// [`collapse`] for uses with any kind of evidence. Returns also the shapes that folding made.
+pub fn collapse_uses<E: Fold>(uses: impl IntoIterator<Item = (Use, E)>, limit: usize) -> (BTreeMap<Use, E>, BTreeSet<Shape>) {
     let mut groups: BTreeMap<Use, Group<E>> = BTreeMap::new();
-    for (mut used, evidence) in std::mem::take(uses) {
+    for (mut used, evidence) in uses {
         let text = used.resource.to_string();
         let resource = std::mem::replace(&mut used.resource, Pattern::any());
         match Arn::parse(&text).filter(|_| !resource.has_variable()) {
@@ -97,9 +98,9 @@ pub fn collapse_uses<E: Fold>(uses: &mut BTreeMap<Use, E>, limit: usize) -> BTre
             None => merge(&mut groups.entry(used).or_default().other, resource, evidence),
         }
     }
-    let mut shapes = BTreeSet::new();
+    let (mut uses, mut shapes) = (BTreeMap::new(), BTreeSet::new());
     for (used, group) in groups {
-        let mut put = |resource: Pattern, evidence: E| merge(uses, Use { resource, ..used.clone() }, evidence);
+        let mut put = |resource: Pattern, evidence: E| merge(&mut uses, Use { resource, ..used.clone() }, evidence);
         for (resource, evidence) in group.other {
             put(resource, evidence);
         }
@@ -114,7 +115,7 @@ pub fn collapse_uses<E: Fold>(uses: &mut BTreeMap<Use, E>, limit: usize) -> BTre
             });
         }
     }
-    shapes
+    (uses, shapes)
 }
 
 fn merge<K: Ord, E: Fold>(into: &mut BTreeMap<K, E>, key: K, evidence: E) {
@@ -317,10 +318,16 @@ mod tests {
             late.merge(of(&b));
             let late_findings = collapse(&mut late, limit);
             let (mut early, mut other) = (of(&a), of(&b));
-            let mut shapes = collapse_uses(&mut early.uses, limit);
-            shapes.extend(collapse_uses(&mut other.uses, limit));
+            let mut shapes = BTreeSet::new();
+            let mut some = |ledger: &mut Ledger| {
+                let (uses, made) = collapse_uses(std::mem::take(&mut ledger.uses), limit);
+                ledger.uses = uses;
+                shapes.extend(made);
+            };
+            some(&mut early);
+            some(&mut other);
             early.merge(other);
-            shapes.extend(collapse_uses(&mut early.uses, limit));
+            some(&mut early);
             prop_assert_eq!(&late, &early);
             prop_assert_eq!(late_findings, findings(&early, &shapes));
             collapse(&mut early, limit);

@@ -146,14 +146,65 @@ fn alone(entry: Entry, line: usize) -> Result<Ledger, LedgerError> {
     Ok(ledger)
 }
 
-/// What is wrong with evidence, such as times in another form, which would sort wrongly ever after.
+/// What is wrong with evidence: times in another form would sort wrongly ever after, and more samples than are kept would make
+/// merging twice a difference.
 fn contradiction(seen: &Evidence) -> Option<String> {
     let times = [&seen.first, &seen.last].into_iter().chain(seen.samples.iter().map(|(time, _)| time));
     let odd = times.into_iter().find(|time| !is_normal(time));
-    odd.map(|time| format!("`{}` is not a time as ledgers write it", time.chars().take(40).collect::<String>()))
+    if let Some(time) = odd {
+        return Some(format!("`{}` is not a time as ledgers write it", time.chars().take(40).collect::<String>()));
+    }
+    if seen.first > seen.last {
+        return Some("the first event comes after the last".to_owned());
+    }
+    (seen.samples.len() > Evidence::SAMPLES).then(|| format!("more than {} events are named", Evidence::SAMPLES))
 }
 
 /// Whether this is `YYYY-MM-DDTHH:MM:SSZ`.
 fn is_normal(time: &str) -> bool {
     time.len() == 20 && time.parse::<jiff::Timestamp>().is_ok_and(|parsed| parsed.to_string() == time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = r#"{"policyc":"ledger","schema":1}"#;
+
+    #[test]
+    fn what_is_no_ledger() {
+        let check = |text: &str, says: &str| {
+            let error = read(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        };
+        check("", "does not begin");
+        check("{\"Records\":[]}", "does not begin");
+        check("{\"policyc\":\"policy\",\"schema\":1}", "does not begin");
+        check("{\"policyc\":\"ledger\",\"schema\":2}", "schema is 2, and this version reads 1");
+        check(&format!("{HEAD}\n{{\"policyc\":\"ledger\",\"schema\":2}}"), "schema is 2");
+        check(&format!("{HEAD}\n\n{{\"dream\":1}}"), "line 3: unknown variant `dream`");
+        check(&format!("{HEAD}\n[]"), "line 2");
+        let unmapped = |first: &str, last: &str, samples: &str| {
+            format!(
+                r#"{HEAD}{}{{"unmapped":["s:n",{{"first":"{first}","last":"{last}","counts":{{}},"samples":[{samples}]}}]}}"#,
+                '\n'
+            )
+        };
+        let (day, next) = ("2026-09-01T00:00:00Z", "2026-09-02T00:00:00Z");
+        assert_eq!(read(unmapped(day, next, "").as_bytes()).unwrap().unmapped.len(), 1);
+        check(&unmapped(day, "2026-09-01T00:00:00.5Z", ""), "`2026-09-01T00:00:00.5Z` is not a time");
+        check(&unmapped(day, next, r#"["now","e"]"#), "`now` is not a time");
+        check(&unmapped(next, day, ""), "the first event comes after the last");
+        let many: Vec<String> = (0..65).map(|n| format!(r#"["{day}","e{n}"]"#)).collect();
+        check(&unmapped(day, next, &many.join(",")), "more than 64 events");
+    }
+
+    #[test]
+    fn headers_are_recognised() {
+        assert!(looks_like_ledger(HEAD.as_bytes()));
+        assert!(looks_like_ledger(format!("\u{feff}\r\n{HEAD}\r\n").as_bytes()));
+        assert!(looks_like_ledger(br#"{ "schema": 7, "policyc": "ledger" }"#), "of any version, for a clear error");
+        assert!(!looks_like_ledger(br#"{"Records":[{"policyc":"ledger","schema":1}]}"#));
+        assert_eq!(write(&Ledger::default()), format!("{HEAD}\n").into_bytes());
+    }
 }

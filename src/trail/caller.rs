@@ -26,6 +26,14 @@ impl Interest {
         self.wants_account(&session.account) && (self.roles.is_empty() || self.roles.contains(&session.role))
     }
 
+    /// The session of an identity, if it is one of the roles'. Most identities of a trail are not, and cost nothing here.
+    #[must_use]
+    pub fn session(&self, kind: &str, arn: &str) -> Option<Session> {
+        let role = arn.rsplit('/').nth(1)?;
+        let perhaps = kind == ROLE_SESSION && (self.roles.is_empty() || self.roles.contains(role));
+        perhaps.then(|| session(kind, arn)).flatten().filter(|session| self.wants(session))
+    }
+
     /// Whether an account is the one asked for; a record that names none may be.
     #[must_use]
     pub fn wants_account(&self, account: &str) -> bool {
@@ -33,12 +41,15 @@ impl Interest {
     }
 }
 
+/// `userIdentity.type` of a role's session.
+const ROLE_SESSION: &str = "AssumedRole";
+
 /// The role's session that an identity is, if it is one. Services, users and federated users are not.
 ///
 /// `kind` is `userIdentity.type`, `arn` `userIdentity.arn`: `arn:PARTITION:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
 #[must_use]
 pub fn session(kind: &str, arn: &str) -> Option<Session> {
-    let arn = Arn::parse(arn).filter(|arn| kind == "AssumedRole" && arn.service == "sts")?;
+    let arn = Arn::parse(arn).filter(|arn| kind == ROLE_SESSION && arn.service == "sts")?;
     let (role, name) = arn.resource.strip_prefix("assumed-role/")?.split_once('/')?;
     let named = !role.is_empty() && !name.is_empty() && !arn.account.is_empty();
     named.then(|| Session { account: arn.account.to_owned(), role: role.to_owned(), name: name.to_owned(), ec2_delivered: false })
@@ -67,19 +78,17 @@ pub fn origin(record: &Record) -> Origin {
 
 /// The address of a person at the console; `None` for programs, services, instances and who comes through an endpoint.
 #[must_use]
-pub fn person<'a>(kind: Kind, glance: &'a Glance<'_>, session: Option<&Session>) -> Option<&'a str> {
-    let caller = glance.user_identity.as_ref();
-    if caller.is_some_and(|caller| !caller.invoked_by.is_empty()) || session.is_some_and(Session::is_instance) {
-        return None;
-    }
-    let identity = caller.map_or("", |caller| &*caller.kind);
-    let somebody = matches!(identity, "IAMUser" | "Root" | "FederatedUser" | "AssumedRole" | "SAMLUser" | "IdentityCenterUser");
-    let console = &*glance.session_credential_from_console == "true" || is_console(&glance.user_agent);
-    let address = &*glance.source_ip_address;
-    let here = kind == Kind::Console || (kind == Kind::ApiCall && somebody && console);
+pub fn person<'a>(kind: Kind, glance: &'a Glance<'_>) -> Option<&'a str> {
+    let console = || &*glance.session_credential_from_console == "true" || is_console(&glance.user_agent);
+    let here = kind == Kind::Console || (kind == Kind::ApiCall && console());
+    let caller = glance.user_identity.as_ref().filter(|_| here)?;
+    let identity = &*caller.kind;
+    let somebody = matches!(identity, "IAMUser" | "Root" | "FederatedUser" | ROLE_SESSION | "SAMLUser" | "IdentityCenterUser");
+    let instance = session(identity, &caller.arn).is_some_and(|session| session.is_instance());
     // Behind an endpoint stands a private address, which says nothing outside its network.
-    let reachable = glance.vpc_endpoint_id.is_empty() && address.parse::<IpAddr>().is_ok();
-    (here && reachable).then_some(address)
+    let reachable = glance.vpc_endpoint_id.is_empty() && glance.source_ip_address.parse::<IpAddr>().is_ok();
+    let own = caller.invoked_by.is_empty() && !instance && (somebody || kind == Kind::Console);
+    (own && reachable).then_some(&*glance.source_ip_address)
 }
 
 /// User agents of the AWS console and of browsers, as they stand in records: `console.ec2.amazonaws.com`,
@@ -150,9 +159,7 @@ mod tests {
         let check = |fields: &str, expected: Option<&str>| {
             let text = format!(r#"{{"sourceIPAddress":"203.0.113.7",{fields}}}"#);
             let glance = Glance::read(&text).unwrap();
-            let caller = glance.user_identity.as_ref().unwrap();
-            let session = session(&caller.kind, &caller.arn);
-            assert_eq!(person(glance.kind(), &glance, session.as_ref()), expected, "{fields}");
+            assert_eq!(person(glance.kind(), &glance), expected, "{fields}");
         };
         let (yes, call) = (Some("203.0.113.7"), r#""eventType":"AwsApiCall""#);
         check(r#""eventType":"AwsConsoleSignIn","userIdentity":{"type":"IAMUser"}"#, yes);

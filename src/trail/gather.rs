@@ -57,7 +57,7 @@ pub(super) struct Tally {
     first: String,
     last: String,
     /// By a digest of the event's key: the smallest source that holds it.
-    events: HashMap<u128, Digits>,
+    events: HashMap<u128, Digits, foldhash::quality::RandomState>,
     /// The earliest events, by time and key, with their ids.
     samples: BTreeMap<(String, String), String>,
 }
@@ -73,7 +73,11 @@ impl Tally {
         }
         let source = self.events.entry(event.digest).or_insert(event.source);
         *source = (*source).min(event.source);
-        self.sample((event.time.clone(), event.key.clone()), event.id.clone());
+        let full = self.samples.len() >= Evidence::SAMPLES;
+        let late = |((time, key), _): (&(String, String), &String)| (time, key) < (&event.time, &event.key);
+        if !(full && self.samples.last_key_value().is_some_and(late)) {
+            self.sample((event.time.clone(), event.key.clone()), event.id.clone());
+        }
     }
 
     fn sample(&mut self, event: (String, String), id: String) {
@@ -123,7 +127,7 @@ pub(super) struct Gathered {
     pub(super) data: BTreeSet<String>,
     pub(super) addresses: BTreeSet<String>,
     pub(super) unreadable: BTreeSet<Finding>,
-    uses: BTreeMap<Use, Tally>,
+    uses: HashMap<Use, Tally, foldhash::quality::RandomState>,
     heartbeats: BTreeMap<Heartbeat, Tally>,
     signs: BTreeMap<Sign, Tally>,
     unmapped: BTreeMap<String, Tally>,
@@ -137,7 +141,7 @@ pub(super) struct Gathered {
 
 impl Gathered {
     pub(super) fn used(&mut self, used: Use, event: &Event) {
-        add(&mut self.uses, used, event);
+        self.uses.entry(used).or_default().count(event);
     }
 
     pub(super) fn beat(&mut self, heartbeat: Heartbeat, event: &Event) {
@@ -161,7 +165,7 @@ impl Gathered {
     }
 
     /// Takes in what other files showed; names that explode are collapsed before they fill the memory.
-    pub(super) fn join(mut self, other: Self, limit: usize) -> Self {
+    pub(super) fn join(mut self, mut other: Self, limit: usize) -> Self {
         for (id, source) in other.sources {
             match self.sources.get_mut(&id) {
                 Some(known) => known.merge(source),
@@ -173,7 +177,15 @@ impl Gathered {
         self.unreadable.extend(other.unreadable);
         self.shapes.extend(other.shapes);
         self.given.merge(other.given);
-        fold(&mut self.uses, other.uses);
+        if self.uses.len() < other.uses.len() {
+            std::mem::swap(&mut self.uses, &mut other.uses);
+        }
+        for (used, tally) in other.uses {
+            match self.uses.get_mut(&used) {
+                Some(slot) => slot.fold(tally),
+                None => drop(self.uses.insert(used, tally)),
+            }
+        }
         fold(&mut self.heartbeats, other.heartbeats);
         fold(&mut self.signs, other.signs);
         fold(&mut self.unmapped, other.unmapped);
@@ -183,7 +195,9 @@ impl Gathered {
         }
         let patience = self.patience.max(other.patience).max(limit.saturating_mul(16));
         if self.uses.len() > patience {
-            self.shapes.extend(collapse::collapse_uses(&mut self.uses, limit));
+            let (uses, shapes) = collapse::collapse_uses(self.uses, limit);
+            self.uses = uses.into_iter().collect();
+            self.shapes.extend(shapes);
         }
         self.patience = patience.max(self.uses.len().saturating_mul(2));
         self
@@ -192,10 +206,11 @@ impl Gathered {
     /// The ledger of everything, with names collapsed, and what there is to tell.
     pub(super) fn finish(mut self, limit: usize) -> (Ledger, Vec<Finding>) {
         // While events are still told apart, so that the counts of a collapsed name are exact.
-        self.shapes.extend(collapse::collapse_uses(&mut self.uses, limit));
+        let (uses, shapes) = collapse::collapse_uses(self.uses, limit);
+        self.shapes.extend(shapes);
         let mut ledger = Ledger {
             sources: self.sources,
-            uses: evidence(self.uses),
+            uses: evidence(uses),
             heartbeats: evidence(self.heartbeats),
             signs: evidence(self.signs),
             operator_addresses: self.addresses,
@@ -203,8 +218,12 @@ impl Gathered {
             ..Ledger::default()
         };
         ledger.coverage.data = self.data;
-        ledger.merge(self.given);
-        self.shapes.extend(collapse::collapse_uses(&mut ledger.uses, limit));
+        if self.given != Ledger::default() {
+            ledger.merge(self.given);
+            let (uses, shapes) = collapse::collapse_uses(ledger.uses, limit);
+            ledger.uses = uses;
+            self.shapes.extend(shapes);
+        }
         let mut findings: Vec<Finding> = self.unreadable.into_iter().collect();
         findings.extend(unknown_records(self.unknown));
         findings.extend(collapse::findings(&ledger, &self.shapes));

@@ -86,8 +86,7 @@ impl<'a> Reader<'a> {
         let glance = &seen.glance;
         let kind = glance.kind();
         *self.records.entry(kind.as_str()).or_default() += 1;
-        let session = glance.user_identity.as_ref().and_then(|caller| caller::session(&caller.kind, &caller.arn));
-        if let Some(address) = caller::person(kind, glance, session.as_ref())
+        if let Some(address) = caller::person(kind, glance)
             && !self.out.addresses.contains(address)
         {
             self.out.addresses.insert(address.to_owned());
@@ -96,20 +95,24 @@ impl<'a> Reader<'a> {
             Kind::Unknown => self.out.not_known(unknown(glance), self.digits, self.name, seen.place.index),
             Kind::ApiCall => {
                 self.cover(glance)?;
-                let wanted = session.filter(|session| self.reading.interest.wants(session));
+                let session = self.session(glance);
                 let sign = sign::is_sign(&glance.event_source, &glance.event_name);
-                if wanted.is_some() || sign {
-                    self.call(seen, wanted, sign)?;
+                if session.is_some() || sign {
+                    self.call(seen, session, sign)?;
                 }
             }
             Kind::NetworkActivity => {
-                if let Some(session) = session.filter(|session| self.reading.interest.wants(session)) {
+                if let Some(session) = self.session(glance) {
                     self.network(seen, session)?;
                 }
             }
             Kind::ServiceEvent | Kind::Console | Kind::Insight | Kind::Digest | Kind::Aggregated => {}
         }
         Ok(())
+    }
+
+    fn session(&self, glance: &Glance<'_>) -> Option<Session> {
+        glance.user_identity.as_ref().and_then(|caller| self.reading.interest.session(&caller.kind, &caller.arn))
     }
 
     /// Notes which resource types' data events the trail holds.
