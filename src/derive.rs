@@ -257,7 +257,8 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
 fn unmapped(ledger: &Ledger) -> Vec<Finding> {
     let finding = |(event, evidence): (&String, &Evidence)| {
         let message = format!("`{event}` ({} calls) is not in the catalogue, so nothing was granted for it", evidence.calls());
-        Finding::new(Code::UnmappedEvent, message).advise("if the baseline covers it, add the action by hand and tell the project which one it is")
+        Finding::new(Code::UnmappedEvent, message)
+            .advise("if the baseline covers it, add the action by hand and tell the project which one it is")
     };
     ledger.unmapped.iter().map(finding).collect()
 }

@@ -75,7 +75,9 @@ fn what_is_derived_is_what_is_committed() {
 fn the_templates_with_the_managed_policy_give_the_committed_ones() {
     let demo = Copy::new();
     let committed = demo.bytes();
-    for (template, roles) in [(OUTPUTS[3], &["PublicInstanceRole", "NatInstanceRole"][..]), (OUTPUTS[4], &["PrivateLinkInstanceRole"][..])] {
+    for (template, roles) in
+        [(OUTPUTS[3], &["PublicInstanceRole", "NatInstanceRole"][..]), (OUTPUTS[4], &["PrivateLinkInstanceRole"][..])]
+    {
         let mut bytes = fs::read(demo.path(template)).unwrap();
         for role in roles {
             let ejection = policyc::emit::Ejection {
@@ -91,7 +93,11 @@ fn the_templates_with_the_managed_policy_give_the_committed_ones() {
     }
     let drift = demo.policyc(&["check", "--stack", "demo"]);
     assert_eq!(drift.status.code(), Some(1));
-    assert!(text(&drift.stdout).contains("-        - !Sub arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonEC2RoleforSSM"), "{}", text(&drift.stdout));
+    assert!(
+        text(&drift.stdout).contains("-        - !Sub arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonEC2RoleforSSM"),
+        "{}",
+        text(&drift.stdout)
+    );
     assert!(demo.policyc(&["derive", "--stack", "demo"]).status.success());
     assert!(demo.bytes() == committed);
 }
@@ -132,7 +138,11 @@ fn usage_errors_say_what_to_do() {
     check(&["derive", "--trail", "cfn/recording/AWSLogs", "--role", "nobody"], 2, "no call of the role `nobody`");
     check(&["derive", "--trail", "cfn/recording/AWSLogs", "--role", "nobody", "--account", "1"], 2, "");
     check(&["derive", "--trail", "cfn/recording/AWSLogs", "--role", "r", "--need", "patchng"], 2, "");
-    check(&["derive", "--trail", "cfn/recording/AWSLogs", "--role", "r", "--baseline", "Nope"], 2, "neither a file nor one of AmazonEC2RoleforSSM");
+    check(
+        &["derive", "--trail", "cfn/recording/AWSLogs", "--role", "r", "--baseline", "Nope"],
+        2,
+        "neither a file nor one of AmazonEC2RoleforSSM",
+    );
 }
 
 #[test]
@@ -142,11 +152,33 @@ fn the_report_has_the_keys_that_scripts_rely_on() {
     let report = demo.path("report.json");
     let policy = demo.path("policy.json");
     let (report_path, policy_path) = (report.to_string_lossy().into_owned(), policy.to_string_lossy().into_owned());
-    let done = demo.policyc(&["derive", "--trail", "cfn/recording/AWSLogs", "--role", role, "--report", &report_path, "--out", &policy_path]);
+    let done = demo.policyc(&[
+        "derive",
+        "--trail",
+        "cfn/recording/AWSLogs",
+        "--role",
+        role,
+        "--report",
+        &report_path,
+        "--out",
+        &policy_path,
+    ]);
     assert!(done.status.success(), "{}", text(&done.stderr));
     let report: serde_json::Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
     let keys = [
-        "schema", "baseline", "window", "coverage", "actions", "outside", "denied", "failed", "suspicious", "unmapped", "findings", "proof", "size",
+        "schema",
+        "baseline",
+        "window",
+        "coverage",
+        "actions",
+        "outside",
+        "denied",
+        "failed",
+        "suspicious",
+        "unmapped",
+        "findings",
+        "proof",
+        "size",
     ];
     for key in keys {
         assert!(report.get(key).is_some(), "the report lacks `{key}`");

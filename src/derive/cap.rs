@@ -42,7 +42,8 @@ pub fn kept(policies: &[Baseline], needs: Vec<Need>) -> (Option<Finding>, Vec<Ne
     let (granted, lacking): (Vec<Need>, Vec<Need>) = needs.into_iter().partition(granted);
     let names: Vec<&str> = policies.iter().map(|p| p.name.as_str()).collect();
     let message = format!("{} of the needs are granted by policies that stay attached: {}", granted.len(), names.join(", "));
-    let finding = (!granted.is_empty()).then(|| Finding::new(Code::KeptPolicies, message).advise("keep them attached, or derive without `--keep`"));
+    let finding = (!granted.is_empty())
+        .then(|| Finding::new(Code::KeptPolicies, message).advise("keep them attached, or derive without `--keep`"));
     (finding, lacking)
 }
 
@@ -196,10 +197,14 @@ fn may_forbid(spec: &ResourceSpec, resource: &Pattern) -> bool {
 
 /// Conditions of the baseline that CloudTrail cannot confirm are carried along; the reviewer has to know.
 fn conditional(needs: &[CappedNeed]) -> Option<Finding> {
-    let keys: BTreeSet<&str> = needs.iter().flat_map(|c| &c.alternatives).flat_map(|block| block.iter().map(|(_, key, _)| key)).collect();
+    let keys: BTreeSet<&str> =
+        needs.iter().flat_map(|c| &c.alternatives).flat_map(|block| block.iter().map(|(_, key, _)| key)).collect();
     let keys: Vec<&str> = keys.into_iter().collect();
     (!keys.is_empty()).then(|| {
-        let message = format!("the baseline tests {}, which the trail does not show; the conditions were kept word for word", keys.join(", "));
+        let message = format!(
+            "the baseline tests {}, which the trail does not show; the conditions were kept word for word",
+            keys.join(", ")
+        );
         Finding::new(Code::ConditionUndetermined, message)
     })
 }
