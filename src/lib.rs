@@ -25,6 +25,7 @@
 //! | 2 | [`trail`] | bytes of log files → records → ledger | 0, 1 |
 //! | 3 | [`derive`] | the passes, each a pure function, in one visible order | 0, 1, `stack` |
 //! | 3 | [`emit`] | policy → CloudFormation section, and back | 0, 1, `stack` |
+//! | 3 | [`prove`] | the checker: evaluator, prover, replay; shares no code with the compiler | `finding` |
 //! | 4 | [`review`] | report, summary, difference | 0–3 |
 //! | 5 | [`compile`] | the driver, pure: derive, write, prove | 0–4 |
 //! | 6 | [`cli`] | one file per command; files, streams and environment only here | all |
@@ -39,6 +40,7 @@ pub mod emit;
 pub mod finding;
 pub mod iam;
 pub mod ledger;
+pub mod prove;
 pub mod review;
 pub mod stack;
 pub mod template;

@@ -1,0 +1,109 @@
+//! Cheap, sound answers about two patterns: does one contain the other, can they have a text in common?
+//!
+//! Both may say "perhaps not" where it is so; neither claims what is not so.
+
+use super::document::Matcher;
+use super::pattern::{Pattern, Token, fold};
+
+/// Whether every text of `small` is certainly one of `large`, for all values of variables.
+pub(crate) fn includes(large: &Pattern, small: &Pattern) -> bool {
+    let tokens = large.tokens();
+    let mut active = vec![false; tokens.len() + 1];
+    enter(tokens, 0, &mut active);
+    for own in small.tokens() {
+        let mut next = vec![false; tokens.len() + 1];
+        for (at, token) in tokens.iter().enumerate().filter(|(at, _)| active.get(*at) == Some(&true)) {
+            if takes(token, own) {
+                enter(tokens, if matches!(token, Token::Any { .. }) { at } else { at + 1 }, &mut next);
+            }
+        }
+        active = next;
+    }
+    active.last() == Some(&true)
+}
+
+fn enter(tokens: &[Token], mut at: usize, active: &mut [bool]) {
+    loop {
+        if let Some(slot) = active.get_mut(at) {
+            *slot = true;
+        }
+        if !matches!(tokens.get(at), Some(Token::Any { .. })) {
+            return;
+        }
+        at += 1;
+    }
+}
+
+/// Whether a token of the larger pattern consumes whatever a token of the smaller one stands for.
+fn takes(large: &Token, small: &Token) -> bool {
+    match (large, small) {
+        (Token::Any { .. } | Token::One { .. }, Token::Literal(c)) => large.accepts(*c),
+        (Token::Any { .. } | Token::One { .. }, Token::Folded(c)) => large.accepts(*c),
+        (Token::One { colons }, Token::One { colons: may }) => *colons || !may,
+        (Token::Any { colons }, Token::One { colons: may } | Token::Any { colons: may } | Token::Variable { colons: may, .. }) => {
+            *colons || !may
+        }
+        (Token::Folded(own), Token::Literal(c)) => *own == fold(*c),
+        (
+            Token::Variable { variable, colons, folded },
+            Token::Variable { variable: own, colons: may, folded: any_case },
+        ) => variable == own && (*colons || !may) && (*folded || !any_case),
+        _ => large == small,
+    }
+}
+
+/// Whether the element `large` certainly matches whatever `small` matches.
+pub(crate) fn covers(large: &Matcher, small: &Matcher) -> bool {
+    let all_in = |large: &Matcher, small: &Matcher| {
+        small.patterns.iter().all(|own| large.patterns.iter().any(|pattern| includes(pattern, own)))
+    };
+    match (large.negated, small.negated) {
+        (false, false) => all_in(large, small),
+        (true, true) => all_in(small, large),
+        (false, true) => large.patterns.iter().any(|pattern| matches!(pattern.tokens(), [Token::Any { colons: true }])),
+        (true, false) => false,
+    }
+}
+
+/// Whether two patterns certainly have no text in common, judged by how they begin.
+pub(crate) fn disjoint(one: &Pattern, other: &Pattern) -> bool {
+    for (a, b) in one.tokens().iter().zip(other.tokens()) {
+        let differ = match (a, b) {
+            (Token::Literal(a), Token::Literal(b)) | (Token::Folded(a), Token::Folded(b)) => a != b,
+            (Token::Literal(c), Token::Folded(own)) | (Token::Folded(own), Token::Literal(c)) => fold(*c) != *own,
+            _ => return false,
+        };
+        if differ {
+            return true;
+        }
+    }
+    let (longer, shorter) = if one.tokens().len() > other.tokens().len() { (one, other) } else { (other, one) };
+    matches!(longer.tokens().get(shorter.tokens().len()), Some(token) if !matches!(token, Token::Any { .. } | Token::Variable { .. }))
+}
+
+/// Where two patterns may place the sixth field of an ARN at different colons of one text: what that text contains.
+///
+/// A resource has one ARN, whose resource part begins once. Only where a `*` crosses colons can a text like
+/// `…:stack/one:stack/two` match `…:*:*:stack/one*` and `…:*:*:stack/two`, one at each place.
+pub(crate) fn split_alignments(one: &Pattern, other: &Pattern) -> Vec<Pattern> {
+    let (Some((first, open)), Some((second, also_open))) = (marker(one), marker(other)) else { return Vec::new() };
+    if !(open || also_open) {
+        return Vec::new();
+    }
+    let any = || std::iter::once(Token::Any { colons: true });
+    let around = |a: &[Token], b: &[Token]| {
+        Pattern::of(any().chain(a.iter().cloned()).chain(any()).chain(b.iter().cloned()).chain(any()).collect())
+    };
+    vec![around(&first, &second), around(&second, &first)]
+}
+
+/// The fifth colon with the plain text after it, and whether a wildcard stands before.
+fn marker(pattern: &Pattern) -> Option<(Vec<Token>, bool)> {
+    let tokens = pattern.tokens();
+    let colons = tokens.iter().enumerate().filter(|(_, token)| **token == Token::Literal(':'));
+    let (fifth, _) = colons.take(5).nth(4)?;
+    let before = tokens.get(..fifth)?;
+    let plain = |token: &&Token| matches!(token, Token::Literal(_));
+    let marker: Vec<Token> = tokens.get(fifth..)?.iter().take_while(plain).cloned().collect();
+    (marker.len() > 1).then(|| (marker, before.iter().any(|token| !matches!(token, Token::Literal(_)))))
+}
