@@ -26,6 +26,7 @@
 //! | 3 | [`derive`] | the passes, each a pure function, in one visible order | 0, 1, `stack` |
 //! | 3 | [`prove`] | evaluator, subset prover, replay; its own reader and matcher | `finding`, `ledger` |
 //! | 3 | [`emit`] | policy → CloudFormation section, and back | 0, 1, `stack` |
+//! | 3 | [`prove`] | the checker: evaluator, prover, replay; shares no code with the compiler | `finding` |
 //! | 4 | [`review`] | report, summary, difference | 0–3 |
 //! | 5 | [`compile`] | the driver, pure: derive, write, prove | 0–4 |
 //! | 6 | [`cli`] | one file per command; files, streams and environment only here | all |

@@ -21,7 +21,11 @@ use super::pattern::{Pattern, Token, Variable, fold};
 pub(crate) enum Symbol {
     Char(char),
     /// Consumed by the same variable and by every `*` that may stand for its value.
-    Variable { variable: Variable, colons: bool, folded: bool },
+    Variable {
+        variable: Variable,
+        colons: bool,
+        folded: bool,
+    },
 }
 
 /// Patterns of which any may match, and what is wanted of them.
@@ -75,7 +79,8 @@ const OTHERS: &str = "xyzabcdefghijklmnopqrstuvw0123456789-_.";
 const MORE_OTHERS: &str = "XYZABCDEFGHIJKLMNOPQRSTUVW/@+=,~!#%&()[]<>|;'\" ";
 
 /// Letters whose fold has a second source beside their upper case.
-const SECOND_UPPER: &[(char, char)] = &[('k', '\u{212a}'), ('å', '\u{212b}'), ('ω', '\u{2126}'), ('ß', '\u{1e9e}'), ('θ', '\u{3f4}')];
+const SECOND_UPPER: &[(char, char)] =
+    &[('k', '\u{212a}'), ('å', '\u{212b}'), ('ω', '\u{2126}'), ('ß', '\u{1e9e}'), ('θ', '\u{3f4}')];
 
 /// A set of positions over all patterns, sorted.
 type Active = Rc<[u32]>;

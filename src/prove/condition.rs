@@ -155,9 +155,7 @@ impl Test {
             Wanted::Instants(order, instants) => {
                 Instant::parse(text).is_some_and(|own| instants.iter().any(|instant| order.holds(own.cmp(instant))))
             }
-            Wanted::Networks(networks) => {
-                text.parse().is_ok_and(|own| networks.iter().any(|network| network.contains(own)))
-            }
+            Wanted::Networks(networks) => text.parse().is_ok_and(|own| networks.iter().any(|network| network.contains(own))),
             Wanted::Bytes(wanted) => base64(text).is_some_and(|own| wanted.contains(&own)),
             Wanted::Absent(wanted) => wanted.contains(&false),
         };

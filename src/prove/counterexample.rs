@@ -74,9 +74,8 @@ pub(crate) fn confirm(
     baseline: &[Document],
     reading: ArnReading,
 ) -> Result<Request, String> {
-    let gets_out = |request: &Request| {
-        evaluate(new, request, reading).is_allowed() && !evaluate(baseline, request, reading).is_allowed()
-    };
+    let gets_out =
+        |request: &Request| evaluate(new, request, reading).is_allowed() && !evaluate(baseline, request, reading).is_allowed();
     for filling in [Filling::Distinct, Filling::Same, Filling::Defaults] {
         if let Some(request) = concrete(choices, filling)
             && gets_out(&request)

@@ -58,7 +58,8 @@ pub(crate) fn element(
     steps: &mut Steps,
 ) -> Result<Vec<Outcome>, OverBudget> {
     let must = must.iter().map(|m| Requirement { patterns: &m.patterns, negated: m.negated, want: true, goal: None });
-    let breaks = breaks.iter().map(|(i, m)| Requirement { patterns: &m.patterns, negated: m.negated, want: false, goal: Some(*i) });
+    let breaks =
+        breaks.iter().map(|(i, m)| Requirement { patterns: &m.patterns, negated: m.negated, want: false, goal: Some(*i) });
     let requirements: Vec<_> = must.chain(breaks).collect();
     let mut groups = groups(&requirements);
     let mut excluded = Vec::new();
@@ -198,14 +199,15 @@ impl<'a> Tests<'a> {
     }
 
     fn family(&self) -> Family {
-        let mut families = self.tests.iter().filter(|test| !matches!(test.wanted, Wanted::Absent(_))).map(|test| match &test.wanted {
-            Wanted::Text(patterns) if test.operator == "Bool" && patterns.iter().all(|p| p.variables().next().is_none()) => 1,
-            Wanted::Text(_) => 0,
-            Wanted::Numbers(..) => 2,
-            Wanted::Instants(..) => 3,
-            Wanted::Networks(_) => 4,
-            Wanted::Bytes(_) | Wanted::Absent(_) => 5,
-        });
+        let mut families =
+            self.tests.iter().filter(|test| !matches!(test.wanted, Wanted::Absent(_))).map(|test| match &test.wanted {
+                Wanted::Text(patterns) if test.operator == "Bool" && patterns.iter().all(|p| p.variables().next().is_none()) => 1,
+                Wanted::Text(_) => 0,
+                Wanted::Numbers(..) => 2,
+                Wanted::Instants(..) => 3,
+                Wanted::Networks(_) => 4,
+                Wanted::Bytes(_) | Wanted::Absent(_) => 5,
+            });
         let families: BTreeSet<u8> = families.by_ref().collect();
         match families.iter().collect::<Vec<_>>().as_slice() {
             [] | [0] | [0, 1] => Family::Text,

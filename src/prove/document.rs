@@ -202,12 +202,7 @@ fn sid(members: &Members, path: &str) -> Result<Option<String>, DocumentError> {
 }
 
 /// The strings of one of two elements that exclude each other, with their places.
-fn either(
-    members: &Members,
-    path: &str,
-    plain: &str,
-    negated: &str,
-) -> Result<(bool, Vec<(String, String)>), DocumentError> {
+fn either(members: &Members, path: &str, plain: &str, negated: &str) -> Result<(bool, Vec<(String, String)>), DocumentError> {
     let (name, json) = match (find(members, plain), find(members, negated)) {
         (Some(json), None) => (plain, json),
         (None, Some(json)) => (negated, json),

@@ -2,6 +2,7 @@
 //!
 //! Both may say "perhaps not" where it is so; neither claims what is not so.
 
+use super::automaton::{OverBudget, Steps};
 use super::document::Matcher;
 use super::pattern::{Pattern, Token, fold};
 
@@ -11,6 +12,9 @@ pub(crate) fn includes(large: &Pattern, small: &Pattern) -> bool {
     let mut active = vec![false; tokens.len() + 1];
     enter(tokens, 0, &mut active);
     for own in small.tokens() {
+        if !active.contains(&true) {
+            return false;
+        }
         let mut next = vec![false; tokens.len() + 1];
         for (at, token) in tokens.iter().enumerate().filter(|(at, _)| active.get(*at) == Some(&true)) {
             if takes(token, own) {
@@ -40,29 +44,40 @@ fn takes(large: &Token, small: &Token) -> bool {
         (Token::Any { .. } | Token::One { .. }, Token::Literal(c)) => large.accepts(*c),
         (Token::Any { .. } | Token::One { .. }, Token::Folded(c)) => large.accepts(*c),
         (Token::One { colons }, Token::One { colons: may }) => *colons || !may,
-        (Token::Any { colons }, Token::One { colons: may } | Token::Any { colons: may } | Token::Variable { colons: may, .. }) => {
-            *colons || !may
-        }
-        (Token::Folded(own), Token::Literal(c)) => *own == fold(*c),
         (
-            Token::Variable { variable, colons, folded },
-            Token::Variable { variable: own, colons: may, folded: any_case },
-        ) => variable == own && (*colons || !may) && (*folded || !any_case),
+            Token::Any { colons },
+            Token::One { colons: may } | Token::Any { colons: may } | Token::Variable { colons: may, .. },
+        ) => *colons || !may,
+        (Token::Folded(own), Token::Literal(c)) => *own == fold(*c),
+        (Token::Variable { variable, colons, folded }, Token::Variable { variable: own, colons: may, folded: any_case }) => {
+            variable == own && (*colons || !may) && (*folded || !any_case)
+        }
         _ => large == small,
     }
 }
 
 /// Whether the element `large` certainly matches whatever `small` matches.
-pub(crate) fn covers(large: &Matcher, small: &Matcher) -> bool {
-    let all_in = |large: &Matcher, small: &Matcher| {
-        small.patterns.iter().all(|own| large.patterns.iter().any(|pattern| includes(pattern, own)))
-    };
+pub(crate) fn covers(large: &Matcher, small: &Matcher, steps: &mut Steps) -> Result<bool, OverBudget> {
     match (large.negated, small.negated) {
-        (false, false) => all_in(large, small),
-        (true, true) => all_in(small, large),
-        (false, true) => large.patterns.iter().any(|pattern| matches!(pattern.tokens(), [Token::Any { colons: true }])),
-        (true, false) => false,
+        (false, false) => all_in(&large.patterns, &small.patterns, steps),
+        (true, true) => all_in(&small.patterns, &large.patterns, steps),
+        (false, true) => Ok(large.patterns.iter().any(|pattern| matches!(pattern.tokens(), [Token::Any { colons: true }]))),
+        (true, false) => Ok(false),
     }
+}
+
+/// Whether each of `small` is included in one of `large`.
+fn all_in(large: &[Pattern], small: &[Pattern], steps: &mut Steps) -> Result<bool, OverBudget> {
+    if large == small {
+        return Ok(true);
+    }
+    for own in small {
+        steps.take(large.len() + own.tokens().len())?;
+        if !large.iter().any(|pattern| !disjoint(pattern, own) && includes(pattern, own)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether two patterns certainly have no text in common, judged by how they begin.
@@ -104,6 +119,9 @@ fn marker(pattern: &Pattern) -> Option<(Vec<Token>, bool)> {
     let (fifth, _) = colons.take(5).nth(4)?;
     let before = tokens.get(..fifth)?;
     let plain = |token: &&Token| matches!(token, Token::Literal(_));
-    let marker: Vec<Token> = tokens.get(fifth..)?.iter().take_while(plain).cloned().collect();
-    (marker.len() > 1).then(|| (marker, before.iter().any(|token| !matches!(token, Token::Literal(_)))))
+    let mut marker: Vec<Token> = tokens.get(fifth..)?.iter().take_while(plain).cloned().collect();
+    while marker.last() == Some(&Token::Literal(':')) {
+        marker.pop();
+    }
+    (!marker.is_empty()).then(|| (marker, before.iter().any(|token| !matches!(token, Token::Literal(_)))))
 }

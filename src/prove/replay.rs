@@ -87,7 +87,10 @@ impl<'a> Policies<'a> {
         let nothing = Context::new();
         let actions: BTreeSet<&str> = calls.iter().map(|call| call.action.as_str()).collect();
         let matching = |action: &str| {
-            let all = documents.iter().enumerate().flat_map(|(d, document)| document.statements.iter().enumerate().map(move |(s, content)| (d, s, content)));
+            let all = documents
+                .iter()
+                .enumerate()
+                .flat_map(|(d, document)| document.statements.iter().enumerate().map(move |(s, content)| (d, s, content)));
             all.filter(|(_, _, content)| content.action.matches(action, &nothing)).collect()
         };
         Self { by_action: actions.into_iter().map(|action| (action, matching(action))).collect() }
@@ -148,7 +151,8 @@ fn judge_in(new: &Policies<'_>, baseline: &Policies<'_>, call: &Call, reading: A
 /// An Allow: some Allow of the baseline that may match this call has all the undecided conditions word for word. A Deny:
 /// some Deny of the baseline that may match has no other undecided conditions, so it would have stopped the call too.
 fn is_covered(statement: &Statement, effect: Effect, baseline: &Policies<'_>, call: &Call, reading: ArnReading) -> bool {
-    let open = |s: &Statement| -> Vec<Test> { s.conditions.iter().filter(|t| test(t, call) == Truth::Unknown).cloned().collect() };
+    let open =
+        |s: &Statement| -> Vec<Test> { s.conditions.iter().filter(|t| test(t, call) == Truth::Unknown).cloned().collect() };
     let own = open(statement);
     let resource = &statement.resource(reading);
     let same_place = |other: &Statement| {

@@ -130,7 +130,7 @@ impl<'a> Proof<'a> {
         must: &[&'a Statement],
         others: &[&'a Statement],
     ) -> Result<Option<Counterexample>, OverBudget> {
-        let Some(question) = Question::new(must, others, self.reading) else { return Ok(None) };
+        let Some(question) = Question::new(must, others, self.reading, self.steps)? else { return Ok(None) };
         let mut walk = Walk { proof: self, question: &question, place, hopeless: HashSet::new(), known: HashMap::new() };
         walk.choose(0, &Bits::all(question.others.len()), &mut Choices::default())
     }
@@ -164,8 +164,13 @@ struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    /// `None` where some other statement matches whenever all of `must` do, or an action cannot be in both.
-    fn new(must: &[&'a Statement], others: &[&'a Statement], reading: ArnReading) -> Option<Self> {
+    /// `None` where some other statement matches whenever all of `must` do.
+    fn new(
+        must: &[&'a Statement],
+        others: &[&'a Statement],
+        reading: ArnReading,
+        steps: &mut Steps,
+    ) -> Result<Option<Self>, OverBudget> {
         let clause = |s: &&'a Statement| Clause {
             action: Some(&s.action),
             resource: Some(s.resource(reading)),
@@ -175,11 +180,18 @@ impl<'a> Question<'a> {
         let mut rest = Vec::new();
         for other in others {
             let mut other = clause(other);
-            other.action = other.action.filter(|own| must.iter().all(|m| !covers(own, &m.action)));
-            other.resource = other.resource.filter(|own| must.iter().all(|m| !covers(own, m.resource(reading))));
             other.tests.retain(|own| must.iter().all(|m| !m.conditions.contains(own)));
+            for m in must {
+                for (element, own) in [(&mut other.action, &m.action), (&mut other.resource, m.resource(reading))] {
+                    if let Some(large) = *element
+                        && covers(large, own, steps)?
+                    {
+                        *element = None;
+                    }
+                }
+            }
             if other.action.is_none() && other.resource.is_none() && other.tests.is_empty() {
-                return None;
+                return Ok(None);
             }
             rest.push(other);
         }
@@ -188,7 +200,7 @@ impl<'a> Question<'a> {
         let elements = kept.iter().chain(&rest).flat_map(|clause| clause.resource.iter().copied());
         let patterns = elements.flat_map(|m| &m.patterns).chain(tests().flat_map(Test::patterns));
         let referred = patterns.flat_map(Pattern::variables).map(|v| v.key.as_str()).collect();
-        Some(Self { must: kept, others: rest, keys: keys.into_iter().collect(), referred })
+        Ok(Some(Self { must: kept, others: rest, keys: keys.into_iter().collect(), referred }))
     }
 
     /// Whether some of the open statements can no longer be broken from this dimension on.
@@ -293,11 +305,5 @@ impl Walk<'_, '_, '_> {
 /// What an action looks like: a service prefix, a colon, a name.
 fn action_domain() -> Pattern {
     use super::pattern::Token::{Any, Folded, One};
-    Pattern::of(vec![
-        One { colons: false },
-        Any { colons: false },
-        Folded(':'),
-        One { colons: false },
-        Any { colons: false },
-    ])
+    Pattern::of(vec![One { colons: false }, Any { colons: false }, Folded(':'), One { colons: false }, Any { colons: false }])
 }

@@ -1,0 +1,117 @@
+//! The prover on real policies: AWS's labelled pairs, and every AWS-managed policy inside itself.
+//!
+//! The material is looked for at `POLICYC_SHARED`, or `../shared`; where it does not exist these tests have nothing to
+//! do and say so.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use policyc::prove::document::Document;
+use policyc::prove::evaluate::{ArnReading, evaluate};
+use policyc::prove::subset::{Budget, Verdict, within};
+use serde_json::Value;
+
+fn material(name: &str) -> Option<Vec<u8>> {
+    let root = std::env::var_os("POLICYC_SHARED").map_or_else(|| PathBuf::from("../shared"), PathBuf::from);
+    let path = root.join(name);
+    if !path.exists() {
+        println!("nothing to do: {} does not exist", path.display());
+        return None;
+    }
+    let bytes = std::fs::read(path).unwrap();
+    if !name.ends_with(".gz") {
+        return Some(bytes);
+    }
+    let mut text = Vec::new();
+    flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut text).unwrap();
+    Some(text)
+}
+
+fn lines(bytes: &[u8]) -> Vec<Value> {
+    bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect()
+}
+
+fn read(json: &Value) -> Document {
+    Document::read(json.to_string().as_bytes()).unwrap_or_else(|error| panic!("{error}: {json}"))
+}
+
+fn prove(new: &Document, baseline: &Document) -> Verdict {
+    let (new, baseline) = (std::slice::from_ref(new), std::slice::from_ref(baseline));
+    let verdict = within(new, baseline, &Budget::default());
+    if let Verdict::NotProved(found) = &verdict {
+        assert!(evaluate(new, &found.request, found.reading).is_allowed(), "{found:?}");
+        assert!(!evaluate(baseline, &found.request, found.reading).is_allowed(), "{found:?}");
+    }
+    verdict
+}
+
+#[test]
+fn labelled_pairs_where_the_samples_exist() {
+    let Some(bytes) = material("proofs/no_new_access.ndjson") else { return };
+    let (mut wrong, mut times) = (Vec::new(), Vec::new());
+    for pair in lines(&bytes) {
+        let (candidate, baseline) = (read(&pair["candidate"]), read(&pair["baseline"]));
+        let start = std::time::Instant::now();
+        let verdict = prove(&candidate, &baseline);
+        times.push(start.elapsed());
+        let right = match &verdict {
+            Verdict::Proved => pair["expected"] == "PASS",
+            Verdict::NotProved(_) => pair["expected"] == "FAIL",
+            Verdict::Refused(_) => false,
+        };
+        if !right {
+            wrong.push(format!("{} {} expected {}: {verdict:?}", pair["file"], pair["label"], pair["expected"]));
+        }
+    }
+    times.sort();
+    println!(
+        "{} pairs, median {:?}, 95 % {:?}, longest {:?}",
+        times.len(),
+        times[times.len() / 2],
+        times[times.len() * 95 / 100],
+        times[times.len() - 1]
+    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn managed() -> Vec<(String, Value)> {
+    let bytes = material("managed/managed_policies.jsonl.gz").unwrap_or_default();
+    lines(&bytes).into_iter().map(|mut line| (line["name"].to_string(), line["document"].take())).collect()
+}
+
+#[test]
+fn every_managed_policy_lies_within_itself_and_everything_where_the_samples_exist() {
+    let everything =
+        Document::read(br#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#).unwrap();
+    let mut slowest = (std::time::Duration::ZERO, String::new());
+    for (name, json) in managed() {
+        let document = read(&json);
+        let start = std::time::Instant::now();
+        assert_eq!(prove(&document, &document), Verdict::Proved, "{name} in itself");
+        let took = start.elapsed();
+        if took.as_millis() > 300 {
+            println!("{name}: {took:?}");
+        }
+        slowest = slowest.max((took, name.clone()));
+        let denies = json.to_string().contains("\"Deny\"");
+        assert_eq!(prove(&document, &everything), Verdict::Proved, "{name} in everything");
+        let back = prove(&everything, &document);
+        assert!(matches!(back, Verdict::NotProved(_)) || name.contains("AdministratorAccess") && !denies, "{name}: {back:?}");
+    }
+    println!("slowest: {slowest:?}");
+}
+
+#[test]
+fn evaluator_agrees_with_itself_on_readings_of_plain_text() {
+    let document =
+        Document::read(br#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::a"}}"#)
+            .unwrap();
+    let request = policyc::prove::evaluate::Request {
+        action: "S3:getobject".into(),
+        resource: "arn:aws:s3:::a".into(),
+        context: [].into(),
+    };
+    for reading in [ArnReading::Whole, ArnReading::Segmented] {
+        assert!(evaluate(std::slice::from_ref(&document), &request, reading).is_allowed());
+    }
+}
