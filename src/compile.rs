@@ -89,12 +89,18 @@ fn prove(question: &Question, derivation: &Derivation, document: &str) -> Proof 
     let read = |bytes: &[u8]| Document::read(bytes).map_err(|e| e.to_string());
     let (new, baseline) = match (read(document.as_bytes()), read(&question.baseline.bytes)) {
         (Ok(new), Ok(baseline)) => ([new], [baseline]),
-        (Err(e), _) => return Proof { within_baseline: REFUSED.to_owned(), reason: format!("the policy: {e}"), ..Proof::default() },
-        (_, Err(e)) => return Proof { within_baseline: REFUSED.to_owned(), reason: format!("the baseline: {e}"), ..Proof::default() },
+        (Err(e), _) => {
+            return Proof { within_baseline: REFUSED.to_owned(), reason: format!("the policy: {e}"), ..Proof::default() };
+        }
+        (_, Err(e)) => {
+            return Proof { within_baseline: REFUSED.to_owned(), reason: format!("the baseline: {e}"), ..Proof::default() };
+        }
     };
     let (within_baseline, reason) = match within(&new, &baseline, &Budget::default()) {
         Verdict::Proved => (PROVED, String::new()),
-        Verdict::NotProved(found) => (NOT_PROVED, format!("it allows {} on {}, the baseline does not", found.request.action, found.request.resource)),
+        Verdict::NotProved(found) => {
+            (NOT_PROVED, format!("it allows {} on {}, the baseline does not", found.request.action, found.request.resource))
+        }
         Verdict::Refused(why) => (REFUSED, why),
     };
     Proof {
@@ -111,7 +117,8 @@ const REFUSED: &str = "refused";
 
 /// Replays every observed call that the baseline allows.
 fn covers(question: &Question, derivation: &Derivation, new: &[Document], baseline: &[Document]) -> Covers {
-    let granted_elsewhere = |used: &Use| question.kept.iter().any(|p| !cap::covering(&p.policy, &used.action, &used.resource).is_empty());
+    let granted_elsewhere =
+        |used: &Use| question.kept.iter().any(|p| !cap::covering(&p.policy, &used.action, &used.resource).is_empty());
     let calls: Vec<Call> = derivation.observed.iter().filter(|u| !granted_elsewhere(u)).flat_map(calls).collect();
     let before = replay(baseline, baseline, &calls);
     let outside: BTreeSet<usize> = before.denied.into_iter().map(|(n, _)| n).collect();
@@ -154,10 +161,15 @@ fn stray<'a>(question: &Question, derivation: &'a Derivation) -> Option<&'a Gran
 fn refusals(proof: &Proof) -> Vec<Finding> {
     let mut findings = Vec::new();
     if proof.within_baseline == NOT_PROVED {
-        findings.push(Finding::new(Code::NotProved, proof.reason.clone()).advise("this is a bug in policyc; please report it with the baseline"));
+        findings.push(
+            Finding::new(Code::NotProved, proof.reason.clone())
+                .advise("this is a bug in policyc; please report it with the baseline"),
+        );
     }
     if proof.within_baseline == REFUSED {
-        findings.push(Finding::new(Code::ProofRefused, proof.reason.clone()).advise("read the difference to the baseline line by line"));
+        findings.push(
+            Finding::new(Code::ProofRefused, proof.reason.clone()).advise("read the difference to the baseline line by line"),
+        );
     }
     if !proof.contained {
         findings.push(Finding::new(Code::NotContained, "a grant is not inside any one statement of the baseline"));

@@ -16,6 +16,8 @@ pub struct Shapes {
     pub partitions_source: String,
     /// Resource names that live for a short time.
     pub ephemeral: Vec<Ephemeral>,
+    /// Resources that services ask for in a second form.
+    pub also_written: Vec<SecondForm>,
     /// Actions whose resources may share the root of their name space.
     pub open_at_root: Vec<String>,
     /// Condition keys worth narrowing an action by.
@@ -52,6 +54,23 @@ pub struct Ephemeral {
     pub before: String,
     /// Why it does not last.
     pub why: String,
+}
+
+/// A second form of a resource's ARN, with something appended.
+#[derive(Debug, serde::Deserialize)]
+pub struct SecondForm {
+    /// The service in the ARN.
+    pub service: String,
+    /// How the resource part begins.
+    pub begins: String,
+    /// What it must not hold.
+    pub without: String,
+    /// What is appended.
+    pub suffix: String,
+    /// Why there are two forms.
+    pub why: String,
+    /// Where that is documented.
+    pub source: String,
 }
 
 /// Names that only AWS may give to documents.
@@ -92,6 +111,18 @@ impl Catalog {
         let row = self.shapes.ephemeral.iter().find(|e| e.service == arn.service && arn.resource.contains(&e.before))?;
         let at = text.len() - arn.resource.len() + arn.resource.find(&row.before)? + row.before.len();
         text.get(..at)
+    }
+
+    /// The second form of a resource, where services ask for either.
+    #[must_use]
+    pub fn second_form(&self, resource: &Pattern) -> Option<Pattern> {
+        let text = resource.to_string();
+        let arn = Arn::parse(&text)?;
+        let fits = |f: &&SecondForm| {
+            f.service == arn.service && arn.resource.starts_with(&f.begins) && !arn.resource.contains(&f.without)
+        };
+        let form = self.shapes.also_written.iter().find(fits).filter(|f| !text.ends_with(&f.suffix))?;
+        Some(Pattern::parse(&format!("{text}{}", form.suffix)))
     }
 
     /// Whether the resources of an action may share the root of their name space: objects of a bucket may.

@@ -68,6 +68,11 @@ impl Group<'_> {
         }
         let mut grants: Vec<Grant> = grants.into_values().collect();
         absorb(&mut grants);
+        let second = |g: &Grant| {
+            self.catalog.second_form(&g.resource).filter(|p| self.fits(p)).map(|resource| Grant { resource, ..g.clone() })
+        };
+        let forms: Vec<Grant> = grants.iter().filter_map(second).collect();
+        grants.extend(forms);
         let conditions = self.narrowing(members);
         for grant in grants.iter_mut().filter(|g| g.resource.is_any()) {
             grant.conditions = conditions.clone();

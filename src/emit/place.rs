@@ -8,7 +8,7 @@ use crate::iam::Policy;
 use crate::template::{Document, Item, Node, TemplateError, Value};
 
 use super::cloudformation::{self, InjectError, Injection, Note};
-use super::mapping::{map_name, mappings};
+use super::mapping::{RegionalName, map_name, mappings};
 use super::portable::{Named, Portable, PortableNote, Substitutions, portable};
 use super::references::References;
 use super::resolve::{ResolveError, StackValues, resolve};
@@ -128,10 +128,27 @@ fn substitutions<'a>(
         account: values.account.clone(),
         names: values.names.iter().filter_map(named).collect(),
         follows_region: follows,
-        by_region: Vec::new(),
+        by_region: by_region(catalog),
         map: map_name(placement.role),
         cycles: Some((references, placement.role)),
     }
+}
+
+/// The buckets whose names follow no rule, for a `Mappings` entry: kind → region → name.
+fn by_region(catalog: &Catalog) -> Vec<RegionalName> {
+    let mut kinds: BTreeMap<&str, BTreeMap<String, String>> = BTreeMap::new();
+    for (region, names) in &catalog.buckets.regions {
+        for (kind, name) in names {
+            kinds.entry(kind).or_default().insert(region.clone(), name.clone());
+        }
+    }
+    let key = |kind: &str| -> String {
+        let capital = |word: &str| {
+            word.chars().enumerate().map(|(n, c)| if n == 0 { c.to_ascii_uppercase() } else { c }).collect::<String>()
+        };
+        kind.split('-').map(capital).collect()
+    };
+    kinds.into_iter().map(|(kind, names)| RegionalName { key: key(kind), names }).collect()
 }
 
 /// Puts the reasons above the statements.
