@@ -2,12 +2,13 @@
 //!
 //! The material is looked for at `POLICYC_SHARED`, or `../shared`; where it does not exist these tests have nothing to
 //! do and say so.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)] // a test says what is wrong by panicking
 
 use std::io::Read;
 use std::path::PathBuf;
 
 use policyc::prove::document::Document;
-use policyc::prove::evaluate::{ArnReading, evaluate};
+use policyc::prove::evaluate::evaluate;
 use policyc::prove::subset::{Budget, Verdict, within};
 use serde_json::Value;
 
@@ -101,17 +102,49 @@ fn every_managed_policy_lies_within_itself_and_everything_where_the_samples_exis
     println!("slowest: {slowest:?}");
 }
 
+/// The Allow statements whose actions are a list.
+fn lists(document: &Value) -> impl Iterator<Item = usize> {
+    let statements = document["Statement"].as_array().cloned().unwrap_or_default();
+    let fits = |s: &Value| s["Effect"] == "Allow" && s["Action"].as_array().is_some_and(|actions| actions.len() > 1);
+    statements.into_iter().enumerate().filter(move |(_, s)| fits(s)).map(|(i, _)| i)
+}
+
 #[test]
-fn evaluator_agrees_with_itself_on_readings_of_plain_text() {
-    let document =
-        Document::read(br#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::a"}}"#)
-            .unwrap();
-    let request = policyc::prove::evaluate::Request {
-        action: "S3:getobject".into(),
-        resource: "arn:aws:s3:::a".into(),
-        context: [].into(),
-    };
-    for reading in [ArnReading::Whole, ArnReading::Segmented] {
-        assert!(evaluate(std::slice::from_ref(&document), &request, reading).is_allowed());
+fn managed_policies_notice_changes_where_the_samples_exist() {
+    let (mut less, mut more) = (0, 0);
+    for (name, json) in managed() {
+        let document = read(&json);
+        let open = json.to_string();
+        for at in lists(&json).take(3) {
+            let mut smaller = json.clone();
+            smaller["Statement"][at]["Action"].as_array_mut().unwrap().remove(0);
+            assert_eq!(prove(&read(&smaller), &document), Verdict::Proved, "{name}, statement {at}");
+            less += 1;
+            if open.contains("NotAction") || open.contains("\"*\"],\"Effect\"") || open.contains("\"Action\":\"*\"") {
+                continue;
+            }
+            let mut larger = json.clone();
+            larger["Statement"][at]["Action"].as_array_mut().unwrap().push("zz-added:Action".into());
+            let verdict = prove(&read(&larger), &document);
+            assert!(matches!(verdict, Verdict::NotProved(_)), "{name}, statement {at}: {verdict:?}");
+            more += 1;
+        }
     }
+    println!("{less} with an action less, {more} with one more");
+}
+
+#[test]
+fn neighbouring_managed_policies_are_decided_where_the_samples_exist() {
+    let documents: Vec<(String, Document)> = managed().iter().map(|(name, json)| (name.clone(), read(json))).collect();
+    let (mut refused, mut slowest) = (Vec::new(), (std::time::Duration::ZERO, String::new()));
+    for pair in documents.windows(2) {
+        let [(name, new), (other, baseline)] = pair else { continue };
+        let start = std::time::Instant::now();
+        if let Verdict::Refused(why) = prove(new, baseline) {
+            refused.push(format!("{name} in {other}: {why}"));
+        }
+        slowest = slowest.max((start.elapsed(), format!("{name} in {other}")));
+    }
+    println!("{} pairs, slowest {slowest:?}", documents.len().saturating_sub(1));
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
 }

@@ -180,7 +180,7 @@ fn wanted(name: &str, values: &[String], version: Version) -> Option<Result<(boo
         "IpAddress" | "NotIpAddress" => {
             (name.starts_with("Not"), list(values, |v| typed(v, "an address range", Network::parse)).map(Wanted::Networks))
         }
-        "Null" => (false, list(values, |value| flag(value)).map(Wanted::Absent)),
+        "Null" => (false, list(values, flag).map(Wanted::Absent)),
         _ => return ordered(name, values),
     };
     Some(wanted.map(|wanted| (negated, wanted)))

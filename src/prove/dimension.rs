@@ -120,15 +120,16 @@ fn widened(pattern: &Pattern) -> Pattern {
 
 /// Choices for the value of one context key, absence included.
 ///
-/// `open` keeps both absent and present choices where one would do: another value may refer to the key as a variable.
+/// `many` says that the key may have several values, whether or not one of these tests has a set operator. `open` keeps
+/// both absent and present choices where one would do: another value may refer to the key as a variable.
 pub(crate) fn key(
     must: &[&Test],
     breaks: &[(usize, &Test)],
     statements: usize,
-    open: bool,
+    (many, open): (bool, bool),
     steps: &mut Steps,
 ) -> Result<Vec<Outcome>, OverBudget> {
-    let tests = Tests::new(must, breaks, statements);
+    let tests = Tests { many, ..Tests::new(must, breaks, statements) };
     let mut outcomes: Vec<Outcome> = tests.absent().into_iter().collect();
     let mut present = tests.present(steps)?;
     if open {
@@ -156,6 +157,8 @@ struct Tests<'a> {
     /// Which statement each further test would break.
     breaks: Vec<(usize, usize)>,
     statements: usize,
+    /// May the key have several values?
+    many: bool,
 }
 
 impl<'a> Tests<'a> {
@@ -170,7 +173,7 @@ impl<'a> Tests<'a> {
             }
             links.push((at, *statement));
         }
-        Self { tests, must: must.len(), breaks: links, statements }
+        Self { tests, must: must.len(), breaks: links, statements, many: false }
     }
 
     /// What comes of a set of reached goals, one goal per test; `None` where a test that must hold does not.
@@ -235,7 +238,7 @@ impl<'a> Tests<'a> {
 
     /// Single values as texts.
     fn texts(&self, steps: &mut Steps) -> Result<Vec<Found>, OverBudget> {
-        let alone = self.tests.iter().all(|test| test.quantifier.is_none());
+        let alone = !self.many;
         let mut requirements = Vec::new();
         for (i, test) in self.tests.iter().enumerate() {
             let Wanted::Text(patterns) = &test.wanted else { continue };
@@ -280,7 +283,11 @@ impl<'a> Tests<'a> {
                 Wanted::Instants(_, own) => {
                     texts.extend(own.iter().flat_map(|i| [0, -1, 1].map(|by| i.later(by).to_string())));
                 }
-                Wanted::Text(_) | Wanted::Absent(_) => {}
+                Wanted::Text(own) => {
+                    texts.extend(own.iter().filter_map(plain));
+                    texts.extend(["true", "false", "x"].map(str::to_owned));
+                }
+                Wanted::Absent(_) => {}
             }
         }
         let places = numbers.iter().map(|number| number.places()).max().unwrap_or(0);
@@ -302,7 +309,7 @@ impl<'a> Tests<'a> {
     /// Choices of one value, and of several where a test has a set operator.
     fn sets(&self, elements: Vec<Found>, steps: &mut Steps) -> Result<Vec<Outcome>, OverBudget> {
         let mut sets: Vec<(Bits, Vec<usize>)> = elements.iter().enumerate().map(|(i, e)| (e.reached.clone(), vec![i])).collect();
-        if self.tests.iter().any(|test| test.quantifier.is_some()) {
+        if self.many {
             // With several values, one that fits is enough for these; the others need it of every value.
             let any = self.goals(|i, test| {
                 !matches!(test.wanted, Wanted::Absent(_)) && (test.quantifier == Some(Quantifier::All)) != self.want(i)
@@ -328,6 +335,15 @@ impl<'a> Tests<'a> {
         };
         Ok(sets.iter().filter_map(|(goals, members)| self.outcome(goals, witness(members))).collect())
     }
+}
+
+/// The one text of a pattern without wildcards and variables.
+fn plain(pattern: &Pattern) -> Option<String> {
+    let one = |token: &Token| match token {
+        Token::Literal(c) | Token::Folded(c) => Some(*c),
+        _ => None,
+    };
+    pattern.tokens().iter().map(one).collect()
 }
 
 /// The value as a request carries it, once its variables are known.

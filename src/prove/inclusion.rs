@@ -93,7 +93,8 @@ pub(crate) fn disjoint(one: &Pattern, other: &Pattern) -> bool {
         }
     }
     let (longer, shorter) = if one.tokens().len() > other.tokens().len() { (one, other) } else { (other, one) };
-    matches!(longer.tokens().get(shorter.tokens().len()), Some(token) if !matches!(token, Token::Any { .. } | Token::Variable { .. }))
+    let next = longer.tokens().get(shorter.tokens().len());
+    next.is_some_and(|token| !matches!(token, Token::Any { .. } | Token::Variable { .. }))
 }
 
 /// Where two patterns may place the sixth field of an ARN at different colons of one text: what that text contains.

@@ -30,9 +30,9 @@ pub struct Budget {
 }
 
 impl Default for Budget {
-    /// Enough for every pair of AWS-managed policies of full size; a few seconds of work.
+    /// Far more than any AWS-managed policy takes; a few seconds of work at most.
     fn default() -> Self {
-        Self { steps: 200_000_000 }
+        Self { steps: 50_000_000 }
     }
 }
 
@@ -68,7 +68,8 @@ pub fn within(new: &[Document], baseline: &[Document], budget: &Budget) -> Verdi
     let mut steps = Steps(budget.steps);
     let mut refusal = None;
     for reading in [ArnReading::Whole, ArnReading::Segmented] {
-        let mut proof = Proof { new, baseline, reading, steps: &mut steps, doubts: BTreeSet::new(), attempts: 0 };
+        let multivalued = multivalued(new.iter().chain(baseline));
+        let mut proof = Proof { new, baseline, reading, multivalued, steps: &mut steps, doubts: BTreeSet::new(), attempts: 0 };
         match proof.run() {
             Ok(Some(counterexample)) => return Verdict::NotProved(counterexample),
             Ok(None) => {}
@@ -85,14 +86,24 @@ pub fn within(new: &[Document], baseline: &[Document], budget: &Budget) -> Verdi
 /// How many candidates that the evaluator does not confirm are looked at in one reading.
 const ATTEMPTS: usize = 200;
 
+/// How many condition keys one question may be about; the search goes as deep as there are keys.
+const KEYS: usize = 500;
+
 struct Proof<'a> {
     new: &'a [Document],
     baseline: &'a [Document],
     reading: ArnReading,
+    /// Keys that some statement tests with a set operator. Only these have several values, in the whole proof alike.
+    multivalued: BTreeSet<&'a str>,
     steps: &'a mut Steps,
     /// Why candidates were not confirmed.
     doubts: BTreeSet<String>,
     attempts: usize,
+}
+
+fn multivalued<'a>(documents: impl Iterator<Item = &'a Document>) -> BTreeSet<&'a str> {
+    let tests = documents.flat_map(|d| &d.statements).flat_map(|s| &s.conditions);
+    tests.filter(|test| test.quantifier.is_some()).map(|test| test.key.as_str()).collect()
 }
 
 fn of_effect(documents: &[Document], effect: Effect) -> impl Iterator<Item = &Statement> {
@@ -131,6 +142,10 @@ impl<'a> Proof<'a> {
         others: &[&'a Statement],
     ) -> Result<Option<Counterexample>, OverBudget> {
         let Some(question) = Question::new(must, others, self.reading, self.steps)? else { return Ok(None) };
+        if question.keys.len() > KEYS {
+            self.doubts.insert(format!("more than {KEYS} condition keys at once"));
+            return Ok(None);
+        }
         let mut walk = Walk { proof: self, question: &question, place, hopeless: HashSet::new(), known: HashMap::new() };
         walk.choose(0, &Bits::all(question.others.len()), &mut Choices::default())
     }
@@ -280,7 +295,8 @@ impl Walk<'_, '_, '_> {
             Some(key) => {
                 let must: Vec<&Test> = question.must.iter().flat_map(|c| c.on(key)).collect();
                 let breaks: Vec<_> = rest().flat_map(|(i, c)| c.on(key).map(move |test| (i, test))).collect();
-                dimension::key(&must, &breaks, size, question.referred.contains(key), steps)?
+                let kind = (self.proof.multivalued.contains(key), question.referred.contains(key));
+                dimension::key(&must, &breaks, size, kind, steps)?
             }
         };
         let outcomes: Rc<[Outcome]> = outcomes.into();
