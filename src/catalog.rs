@@ -14,6 +14,7 @@
 pub mod baselines;
 pub mod buckets;
 pub mod coverage;
+pub mod describe;
 pub mod errors;
 pub mod events;
 pub mod features;

@@ -5,6 +5,7 @@
 //! 4 AWS.
 
 mod arguments;
+mod catalog;
 mod check;
 mod derive;
 mod error;
@@ -42,6 +43,8 @@ enum Command {
     Inject(inject::Args),
     /// Derive again, compare, prove; write nothing (for CI)
     Check(check::Args),
+    /// Show what is known of an action, event, feature or region
+    Catalog(catalog::Args),
 }
 
 /// Runs the command line of this process.
@@ -54,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Merge(args) => merge::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Catalog(args) => catalog::run(&args),
     };
     match done {
         Ok(Verdict::Done) => ExitCode::SUCCESS,

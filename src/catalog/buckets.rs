@@ -96,7 +96,7 @@ impl Catalog {
         found
     }
 
-    fn bucket_name(&self, kind: &BucketKind, region: &str) -> Option<String> {
+    pub(super) fn bucket_name(&self, kind: &BucketKind, region: &str) -> Option<String> {
         let listed = self.buckets.regions.get(region);
         match (&kind.name, &kind.per_region) {
             (Some(name), _) => Some(name.replace("{region}", region)),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::arguments::{Format, RoleArgs, TrailArgs};
 use super::error::CliError;
 use super::question::{MANAGED_POLICY_LIMIT, RoleName, baseline, question};
-use super::{Outcome, Verdict, files, observe, print, stack};
+use super::{Outcome, Verdict, catalog, files, observe, print, stack};
 use crate::catalog::Catalog;
 use crate::compile::{Compiled, compile};
 use crate::derive::Question;
@@ -52,6 +52,9 @@ pub(super) struct Args {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// A newer reference of actions, as `tools/catalog/generate.py` writes it
+    #[arg(long, value_name = "FILE", conflicts_with = "stack")]
+    reference: Option<PathBuf>,
     /// The configuration of stacks
     #[arg(long, value_name = "FILE", default_value = "policyc.toml")]
     config: PathBuf,
@@ -70,7 +73,8 @@ pub(super) fn run(args: &Args) -> Outcome {
 fn run_trail(args: &Args) -> Outcome {
     let text = args.role.role.as_deref().ok_or_else(|| CliError::usage("`--trail` needs `--role NAME|ARN`"))?;
     let role = RoleName::parse(text)?;
-    let catalog = Catalog::embedded();
+    let newer = catalog::reference(args.reference.as_deref())?;
+    let catalog = newer.as_ref().unwrap_or_else(|| Catalog::embedded());
     let baseline = baseline(&args.baseline)?;
     let account = args.role.account.clone().or_else(|| role.account.clone());
     let interest = Interest { account, roles: BTreeSet::from([role.name.clone()]) };
