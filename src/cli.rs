@@ -34,7 +34,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Derive a scoped-down policy from recorded activity
-    Derive(derive::Args),
+    Derive(Box<derive::Args>),
     /// Fold records into a ledger
     Observe(observe::Args),
     /// Merge ledgers

@@ -86,6 +86,15 @@ pub fn compile(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Compi
 
 /// Proves both halves of the promise about the document's bytes, with a reader and a matcher that are not the compiler's.
 fn prove(question: &Question, derivation: &Derivation, document: &str) -> Proof {
+    if derivation.policy.statements.is_empty() {
+        let covers_observed = Covers { verdict: PROVED.to_owned(), ..Covers::default() };
+        return Proof {
+            within_baseline: PROVED.to_owned(),
+            reason: "it grants nothing".to_owned(),
+            contained: true,
+            covers_observed,
+        };
+    }
     let read = |bytes: &[u8]| Document::read(bytes).map_err(|e| e.to_string());
     let (new, baseline) = match (read(document.as_bytes()), read(&question.baseline.bytes)) {
         (Ok(new), Ok(baseline)) => ([new], [baseline]),

@@ -231,6 +231,7 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
     let grants = generalise::generalise(question, &capped.needs, &scoped.instances, catalog);
     let condensed = condense::condense(question, grants, &capped.denies, catalog);
     findings.extend(condensed.findings);
+    findings.extend(nothing(&condensed.policy));
 
     let verdicts = verdict::verdicts(question, ledger, &capped.needs, &condensed.grants, catalog);
     findings.extend(verdict::blind_finding(&verdicts));
@@ -252,6 +253,16 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
         findings,
         instances: scoped.instances,
     }
+}
+
+fn nothing(policy: &Policy) -> Option<Finding> {
+    policy.statements.is_empty().then(|| {
+        Finding::new(
+            Code::NothingGranted,
+            "nothing of the baseline is needed, so the policy has no statement, and IAM accepts none like that",
+        )
+        .advise("take the baseline off the role, and attach nothing in its place")
+    })
 }
 
 fn unmapped(ledger: &Ledger) -> Vec<Finding> {

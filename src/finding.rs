@@ -68,6 +68,7 @@ codes! {
     LimitExceeded, "limit-exceeded", Error, "The policy is over a size limit of IAM even on the coarsest rungs.";
     NotContained, "not-contained", Error, "A statement of the result could not be shown to lie inside the baseline.";
     NotCovered, "not-covered", Error, "An observed call of the baseline would be denied by the result.";
+    NothingGranted, "nothing-granted", Warning, "Nothing of the baseline is needed, so there is no policy to attach.";
     DeniedInsideBaseline, "denied-inside-baseline", Warning, "A call was denied although the baseline allows it: something else forbids it, or an earlier derivation cut too deep.";
     FloorOutsideBaseline, "floor-outside-baseline", Warning, "A feature in use needs a permission that the baseline does not have.";
     FloorResourceUnknown, "floor-resource-unknown", Warning, "A feature needs a permission on a resource whose name is not known, so nothing was granted for it.";
@@ -76,7 +77,7 @@ codes! {
     SuspiciousOrigin, "suspicious-origin", Warning, "Calls were made with the instance's credentials from somewhere else; they grant nothing.";
     HeartbeatsOverlap, "heartbeats-overlap", Warning, "One instance sent heartbeats from two addresses at the same time.";
     OriginUnjudged, "origin-unjudged", Note, "No address of the instances is known, so where calls came from was not judged.";
-    PathWithoutS3, "path-without-s3", Warning, "S3 permissions are granted although the network path is known to lack access to S3.";
+    PathWithoutS3, "path-without-s3", Warning, "S3 permissions are granted, and the instances have VPC endpoints only and never reached S3.";
     BlindActions, "blind-actions", Note, "The source could not have shown some of the baseline's actions; they were not granted.";
     AgentVersionUnknown, "agent-version-unknown", Note, "The agent version of an instance is unknown or old, so the ec2messages permissions stay.";
     AgentCurrent, "agent-current", Note, "Every agent is current enough to do without ec2messages, so those permissions went.";

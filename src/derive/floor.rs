@@ -12,7 +12,7 @@ use crate::catalog::coverage::Visibility;
 use crate::catalog::features::{Feature, FeatureNeed, On, Place, SignRule};
 use crate::finding::{Code, Finding};
 use crate::iam::{Action, Pattern};
-use crate::ledger::{Coverage, Sign, Target, Use};
+use crate::ledger::{Coverage, Origin, Sign, Target, Use};
 
 /// What the pass gives.
 #[derive(Debug, Default)]
@@ -286,11 +286,26 @@ impl Pass<'_> {
                         .advise("look the name up in the Systems Manager User Guide and add a statement for it"),
                 );
             }
+            if !found.buckets.is_empty() && self.lacks_s3() {
+                let message = format!(
+                    "{} reads from buckets of the service in {region}; the instances have VPC endpoints only and never reached S3",
+                    feature.title
+                );
+                let finding = Finding::new(Code::PathWithoutS3, message);
+                floored.findings.push(finding.advise("add a gateway endpoint for S3 to their route tables"));
+            }
             patterns.extend(
                 found.buckets.iter().map(|b| Pattern::parse(&format!("arn:{}:s3:::{}/*", self.question.partition, b.name))),
             );
         }
         patterns
+    }
+
+    /// Whether every report came through a VPC endpoint and no call reached S3.
+    fn lacks_s3(&self) -> bool {
+        let private = self.scoped.heartbeats.iter().all(|h| matches!(h.origin, Origin::Endpoint { .. }));
+        let reached = self.scoped.uses.iter().any(|(u, _)| u.action.service() == "s3");
+        !self.scoped.heartbeats.is_empty() && private && !reached
     }
 
     /// Buckets with prefix that receive output: named by operators' calls, by the instances' own, or declared.

@@ -60,7 +60,7 @@ pub fn scope<'a>(question: &Question, ledger: &'a Ledger) -> Scoped<'a> {
         }
     }
     scoped.heartbeats = ledger.heartbeats.keys().filter(|h| counts(&h.session)).collect();
-    scoped.signs = ledger.signs.iter().filter(|(sign, _)| concerns(sign, question, &scoped.instances)).collect();
+    scoped.signs = ledger.signs.iter().filter(|(sign, _)| concerns(sign, question, ledger, &scoped.instances)).collect();
     tell(question, &mut scoped, &strangers, &unattributed, addresses.judged());
     scoped
 }
@@ -73,11 +73,17 @@ fn sort<'a>(scoped: &mut Scoped<'a>, used: &'a Use, evidence: &'a Evidence) {
     }
 }
 
-fn concerns(sign: &Sign, question: &Question, instances: &BTreeSet<String>) -> bool {
-    let ours = |id: &String| instances.contains(id) || question.instances.contains(id);
+fn concerns(sign: &Sign, question: &Question, ledger: &Ledger, instances: &BTreeSet<String>) -> bool {
+    let ours =
+        |target: &Target| matches!(target, Target::Instance(id) if instances.contains(id) || question.instances.contains(id));
+    let session = sign.details.get("session-id");
     sign.account == question.account
         && match &sign.target {
-            Target::Instance(id) => ours(id),
+            target @ Target::Instance(_) => ours(target),
+            // A session that is resumed runs where it was started.
+            Target::Selected(by) if by.starts_with("session:") => {
+                ledger.signs.keys().any(|start| start.details.get("session-id") == session && ours(&start.target))
+            }
             Target::Selected(_) => true,
         }
 }
