@@ -1,7 +1,15 @@
 //! What reading a trail costs, beside what it must cost at least (inflating it) and what it costs the plain way (a tree of
 //! JSON values for every record). Rates are bytes of uncompressed JSON.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)] // a benchmark may end with a panic
+#![allow(missing_docs)] // criterion's macros write functions without
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

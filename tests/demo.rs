@@ -1,6 +1,13 @@
 //! The demo, end to end, through the binary: what is committed is what is derived.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test says what is wrong by panicking
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 use std::fs;
 use std::path::{Path, PathBuf};

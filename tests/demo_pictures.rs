@@ -1,6 +1,13 @@
 //! The drawings of the demo: each is one that the text shows, stands alone, and knows both colour schemes.
 
-#![allow(clippy::unwrap_used)] // a test says what is wrong by panicking
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 #[path = "support/python.rs"]
 mod python;

@@ -1,6 +1,13 @@
 //! The demo templates: without findings in cfn-lint, and what they say when they are deployed on an emulator.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)] // a test says what is wrong by panicking
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 #[path = "support/python.rs"]
 mod python;

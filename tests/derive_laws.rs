@@ -1,6 +1,13 @@
 //! Laws of the passes, over made-up ledgers.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test says what is wrong by panicking
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,13 @@
 //! Hand-written cases of the prover's room: the reader, the evaluator, the prover and replay, each through one `check`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test says what is wrong by panicking
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 use std::collections::BTreeMap;
 

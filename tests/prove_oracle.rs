@@ -1,6 +1,14 @@
 //! The evaluator and the prover against brute force: generated policies over small alphabets, every request of a finite
 //! universe, and a second evaluator written as plainly as possible.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test says what is wrong by panicking
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,15 @@
 //!
 //! The material is looked for at `POLICYC_SHARED`, or `../shared`; where it does not exist these tests have nothing to
 //! do and say so.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)] // a test says what is wrong by panicking
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 use std::io::Read;
 use std::path::PathBuf;

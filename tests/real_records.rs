@@ -1,7 +1,14 @@
 //! Published records of real accounts, where they lie beside the repository (`POLICYC_SHARED`, else `../shared`); without
 //! them nothing is tested here, and said so.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test says what is wrong by panicking
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

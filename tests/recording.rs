@@ -1,7 +1,14 @@
 //! The recording of the demo: what is committed is what the generator writes, it tells one story with the templates and
 //! `stack.json`, and its records have the shapes of real ones.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)] // a test says what is wrong by panicking
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 #[path = "../examples/record_demo/recording/mod.rs"]
 mod recording;

@@ -2,12 +2,13 @@
 //! `../shared`) where they exist; without those the second half of each test has nothing to do.
 
 #![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "a test says what broke by panicking"
-)]
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 #[path = "support/python.rs"]
 mod python;

@@ -1,6 +1,13 @@
 //! The front end, from outside: bytes in, ledger out.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a panic is how a test says no
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
 
 mod hostile;
 mod laws;
