@@ -226,6 +226,7 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
     let (kept, needs) = cap::kept(&question.kept, demanded.into_iter().chain(floored.needs).collect());
     findings.extend(kept);
     findings.extend(unmapped(ledger));
+    let needs = cap::accepted(&question.baseline.policy, needs, catalog);
     let capped = cap::cap(&question.baseline.policy, needs);
     findings.extend(capped.findings);
     let grants = generalise::generalise(question, &capped.needs, &scoped.instances, catalog);

@@ -122,7 +122,8 @@ impl Catalog {
             f.service == arn.service && arn.resource.starts_with(&f.begins) && !arn.resource.contains(&f.without)
         };
         let form = self.shapes.also_written.iter().find(fits).filter(|f| !text.ends_with(&f.suffix))?;
-        Some(Pattern::parse(&format!("{text}{}", form.suffix)))
+        let second = Pattern::parse(&format!("{text}{}", form.suffix));
+        (!resource.covers(&second)).then_some(second)
     }
 
     /// Whether the resources of an action may share the root of their name space: objects of a bucket may.

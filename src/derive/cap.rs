@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::{Baseline, Because, Need, Reported};
+use crate::catalog::Catalog;
 use crate::finding::{Code, Finding};
 use crate::iam::{Action, ActionSpec, Conditions, Effect, Pattern, Policy, ResourceSpec, Statement};
 
@@ -45,6 +46,17 @@ pub fn kept(policies: &[Baseline], needs: Vec<Need>) -> (Option<Finding>, Vec<Ne
     let finding = (!granted.is_empty())
         .then(|| Finding::new(Code::KeptPolicies, message).advise("keep them attached, or derive without `--keep`"));
     (finding, lacking)
+}
+
+/// Needs in the form in which the baseline grants them: where it names a resource only by its second form, so does the need.
+#[must_use]
+pub fn accepted(baseline: &Policy, needs: Vec<Need>, catalog: &Catalog) -> Vec<Need> {
+    let granted = |action: &Action, resource: &Pattern| !covering(baseline, action, resource).is_empty();
+    let one = |need: Need| match catalog.second_form(&need.resource) {
+        Some(resource) if !granted(&need.action, &need.resource) && granted(&need.action, &resource) => Need { resource, ..need },
+        _ => need,
+    };
+    needs.into_iter().map(one).collect()
 }
 
 /// Sorts needs into those inside and those outside the baseline.

@@ -37,6 +37,9 @@ impl Finder<'_> {
             found.extend(built.into_iter().map(|p| (p, true)));
         }
         if found.is_empty() {
+            found.extend(self.half_named(action).map(|p| (p, false)));
+        }
+        if found.is_empty() {
             found.push((Pattern::any(), true)); // only optional types, none of them named: IAM asks about `*`
         }
         found.sort();
@@ -46,6 +49,14 @@ impl Finder<'_> {
             found.retain(|(_, known)| *known);
         }
         found
+    }
+
+    /// The objects of a bucket, where the record names the bucket and the action knows objects only: `DeleteObjects`.
+    fn half_named(&self, action: &Action) -> Option<Pattern> {
+        let service = self.catalog.reference.service(action.service())?;
+        let named = !self.values_of_bucket().contains('*');
+        let mut formats = service.action(action.name())?.types.iter().filter_map(|(kind, _)| service.types.get(kind));
+        formats.find(|f| named && f.contains("${BucketName}/")).map(|f| self.pinned(f))
     }
 
     /// The partition of the record's region.
@@ -125,11 +136,11 @@ impl Finder<'_> {
         let text = match variable {
             "ParameterNameWithoutLeadingSlash" => text.trim_start_matches('/').split(':').next().unwrap_or(text),
             "QueueName" => text.rsplit('/').next().unwrap_or(text),
-            "KeyId" if text.starts_with("alias/") => "*",
+            "KeyId" if text.starts_with("alias/") => return "*".to_owned(), // an alias is not the key's name
             "SecretId" => return format!("{}-??????", escaped(text)),
             _ => text,
         };
-        if text == "*" { text.to_owned() } else { escaped(text) }
+        escaped(text)
     }
 
     /// Documents of AWS have no account; of public parameters it is not certain, so both forms are needed.

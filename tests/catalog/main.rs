@@ -11,6 +11,7 @@
 )] // a test says what is wrong by panicking
 
 mod buckets;
+mod describe;
 mod events;
 mod features;
 mod visibility;
