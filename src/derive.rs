@@ -18,6 +18,7 @@ pub mod floor;
 pub mod generalise;
 pub mod names;
 pub mod origin;
+mod places;
 pub mod scope;
 pub mod verdict;
 
@@ -226,6 +227,7 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
     let (kept, needs) = cap::kept(&question.kept, demanded.into_iter().chain(floored.needs).collect());
     findings.extend(kept);
     findings.extend(unmapped(ledger));
+    findings.extend(unnamed(&scoped));
     let needs = cap::accepted(&question.baseline.policy, needs, catalog);
     let capped = cap::cap(&question.baseline.policy, needs);
     findings.extend(capped.findings);
@@ -254,6 +256,16 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
         findings,
         instances: scoped.instances,
     }
+}
+
+/// Records that do not name their resource: what they need is the type of the account and region.
+fn unnamed(scoped: &scope::Scoped<'_>) -> BTreeSet<Finding> {
+    let guessed = scoped.uses.iter().filter(|(used, _)| !used.resource_known);
+    let finding = |used: &crate::ledger::Use| {
+        let message = format!("the records of `{}` do not name the resource, so `{}` stands for it", used.action, used.resource);
+        Finding::new(Code::ResourceUnknown, message).advise("narrow the resource by hand if you know it")
+    };
+    guessed.map(|(used, _)| finding(used)).collect()
 }
 
 fn nothing(policy: &Policy) -> Option<Finding> {
