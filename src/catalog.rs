@@ -23,7 +23,19 @@ pub mod shapes;
 
 use std::sync::OnceLock;
 
+use sha2::{Digest, Sha256};
+
 use crate::iam::Action;
+
+/// The embedded tables beside the reference, as they were written.
+const TABLES: [&str; 6] = [
+    include_str!("catalog/data/events.json"),
+    include_str!("catalog/data/errors.json"),
+    include_str!("catalog/data/coverage.json"),
+    include_str!("catalog/data/features.json"),
+    include_str!("catalog/data/buckets.json"),
+    include_str!("catalog/data/shapes.json"),
+];
 
 /// Everything that is known.
 #[derive(Debug)]
@@ -69,15 +81,24 @@ impl Catalog {
     }
 
     fn around(reference: reference::Reference) -> Self {
+        let [events, errors, coverage, features, buckets, shapes] = TABLES;
         Self {
             reference,
-            events: table(include_str!("catalog/data/events.json")),
-            errors: table(include_str!("catalog/data/errors.json")),
-            coverage: table(include_str!("catalog/data/coverage.json")),
-            features: table(include_str!("catalog/data/features.json")),
-            buckets: table(include_str!("catalog/data/buckets.json")),
-            shapes: table(include_str!("catalog/data/shapes.json")),
+            events: table(events),
+            errors: table(errors),
+            coverage: table(coverage),
+            features: table(features),
+            buckets: table(buckets),
+            shapes: table(shapes),
         }
+    }
+
+    /// SHA-256 of everything that is known, in hexadecimal: the reference's text and the tables', one after the other.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new_with_prefix(self.reference.text());
+        TABLES.iter().for_each(|table| hash.update(table));
+        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
 
     /// The action in the reference's spelling; unchanged where the reference does not know it.
@@ -105,12 +126,13 @@ mod tests {
                 panic!("{}: {e}", std::any::type_name::<T>());
             }
         }
-        check::<super::events::Events>(include_str!("catalog/data/events.json"));
-        check::<super::errors::Errors>(include_str!("catalog/data/errors.json"));
-        check::<super::coverage::Visibilities>(include_str!("catalog/data/coverage.json"));
-        check::<super::features::Features>(include_str!("catalog/data/features.json"));
-        check::<super::buckets::Buckets>(include_str!("catalog/data/buckets.json"));
-        check::<super::shapes::Shapes>(include_str!("catalog/data/shapes.json"));
+        let [events, errors, coverage, features, buckets, shapes] = super::TABLES;
+        check::<super::events::Events>(events);
+        check::<super::errors::Errors>(errors);
+        check::<super::coverage::Visibilities>(coverage);
+        check::<super::features::Features>(features);
+        check::<super::buckets::Buckets>(buckets);
+        check::<super::shapes::Shapes>(shapes);
         assert!(super::reference::Reference::embedded().services().count() > 400);
     }
 }

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Catalog;
-use crate::derive::{self, Because, Derivation, Grant, Question, cap};
+use crate::derive::{self, Baseline, Because, Derivation, Grant, Question, cap};
 use crate::finding::{Code, Finding};
 use crate::iam::{ActionSpec, Effect, ResourceSpec, Statement};
-use crate::ledger::{Ledger, Origin, Use};
-use crate::prove::document::Document;
-use crate::prove::evaluate::Value::One;
-use crate::prove::replay::{Call, replay};
-use crate::prove::subset::{Budget, Verdict, within};
-use crate::review::report::{Covers, Proof};
+use crate::ledger::{Ledger, Use, format};
+use crate::prove::certificate::{Certificate, Subject, Subjects};
+use crate::prove::observed::calls;
+use crate::prove::proof::{self, Answer, Proof, Side};
+use crate::prove::replay::Call;
+use crate::prove::subset::Budget;
 
 /// The result of one role.
 #[derive(Debug, Clone)]
@@ -35,6 +35,12 @@ impl Compiled {
 }
 
 impl Compiled {
+    /// The certificate of the proof; `policy` is what the policy's file is called.
+    #[must_use]
+    pub fn certificate(&self, policy: &str, question: &Question, facts: &Facts) -> Certificate {
+        Certificate::issue(subjects(Subject::of(policy, "", self.document.as_bytes()), question, facts), &self.proof)
+    }
+
     /// Why each statement is there, by `Sid`, in lines short enough for a comment. Counts and dates are left out, so that
     /// more of the same activity changes nothing.
     #[must_use]
@@ -73,95 +79,66 @@ fn answers(statement: &Statement, grant: &Grant) -> bool {
         && actions.iter().any(|p| p.matches_action(&grant.action))
 }
 
+/// What a certificate says of the ledger and the catalogue; the same for every role of a stack.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The ledger, as it would be written.
+    pub ledger: Subject,
+    /// Everything the catalogue knows.
+    pub catalogue: Subject,
+}
+
+impl Facts {
+    /// Takes the digests.
+    #[must_use]
+    pub fn of(ledger: &Ledger, catalog: &Catalog) -> Self {
+        Self {
+            ledger: Subject::of("", "", &format::write(ledger)),
+            catalogue: Subject { version: catalog.reference.date.clone(), sha256: catalog.digest(), ..Subject::default() },
+        }
+    }
+}
+
+/// Everything that the certificate of a role's policy names.
+#[must_use]
+pub fn subjects(policy: Subject, question: &Question, facts: &Facts) -> Subjects {
+    let subject = |b: &Baseline| Subject::of(b.name.clone(), b.version.clone(), &b.bytes);
+    Subjects {
+        policy,
+        baseline: subject(&question.baseline),
+        kept: question.kept.iter().map(subject).collect(),
+        ledger: facts.ledger.clone(),
+        catalogue: facts.catalogue.clone(),
+    }
+}
+
 /// Compiles one role.
 #[must_use]
 pub fn compile(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Compiled {
     let derivation = derive::derive(question, ledger, catalog);
     let document = derivation.policy.to_json();
-    let proof = prove(question, &derivation, &document);
+    let proof = prove(question, &derivation.observed, document.as_bytes());
+    let mut findings = refusals(&proof);
+    if stray(question, &derivation) {
+        findings.push(Finding::new(Code::NotContained, "a grant is not inside any one statement of the baseline"));
+    }
     let mut compiled = Compiled { derivation, document, proof };
-    compiled.tell(refusals(&compiled.proof));
+    compiled.tell(findings);
     compiled
 }
 
-/// Proves both halves of the promise about the document's bytes, with a reader and a matcher that are not the compiler's.
-fn prove(question: &Question, derivation: &Derivation, document: &str) -> Proof {
-    if derivation.policy.statements.is_empty() {
-        let covers_observed = Covers { verdict: PROVED.to_owned(), ..Covers::default() };
-        return Proof {
-            within_baseline: PROVED.to_owned(),
-            reason: "it grants nothing".to_owned(),
-            contained: true,
-            covers_observed,
-        };
-    }
-    let read = |bytes: &[u8]| Document::read(bytes).map_err(|e| e.to_string());
-    let (new, baseline) = match (read(document.as_bytes()), read(&question.baseline.bytes)) {
-        (Ok(new), Ok(baseline)) => ([new], [baseline]),
-        (Err(e), _) => {
-            return Proof { within_baseline: REFUSED.to_owned(), reason: format!("the policy: {e}"), ..Proof::default() };
-        }
-        (_, Err(e)) => {
-            return Proof { within_baseline: REFUSED.to_owned(), reason: format!("the baseline: {e}"), ..Proof::default() };
-        }
-    };
-    let (within_baseline, reason) = match within(&new, &baseline, &Budget::default()) {
-        Verdict::Proved => (PROVED, String::new()),
-        Verdict::NotProved(found) => {
-            (NOT_PROVED, format!("it allows {} on {}, the baseline does not", found.request.action, found.request.resource))
-        }
-        Verdict::Refused(why) => (REFUSED, why),
-    };
-    Proof {
-        within_baseline: within_baseline.to_owned(),
-        reason,
-        contained: stray(question, derivation).is_none(),
-        covers_observed: covers(question, derivation, &new, &baseline),
-    }
+/// Proves both halves of the promise about a document's bytes, with a reader and a matcher that are not the compiler's.
+#[must_use]
+pub fn prove(question: &Question, observed: &[Use], document: &[u8]) -> Proof {
+    let kept: Vec<&[u8]> = question.kept.iter().map(|k| k.bytes.as_slice()).collect();
+    let calls: Vec<Call> = observed.iter().flat_map(calls).collect();
+    proof::prove(Side { policies: &[document], kept: &kept }, &[&question.baseline.bytes], &calls, &Budget::default())
 }
 
-const PROVED: &str = "proved";
-const NOT_PROVED: &str = "not proved";
-const REFUSED: &str = "refused";
-
-/// Replays every observed call that the baseline allows.
-fn covers(question: &Question, derivation: &Derivation, new: &[Document], baseline: &[Document]) -> Covers {
-    let granted_elsewhere =
-        |used: &Use| question.kept.iter().any(|p| !cap::covering(&p.policy, &used.action, &used.resource).is_empty());
-    let calls: Vec<Call> = derivation.observed.iter().filter(|u| !granted_elsewhere(u)).flat_map(calls).collect();
-    let before = replay(baseline, baseline, &calls);
-    let outside: BTreeSet<usize> = before.denied.into_iter().map(|(n, _)| n).collect();
-    let inside: Vec<Call> = calls.into_iter().enumerate().filter(|(n, _)| !outside.contains(n)).map(|(_, c)| c).collect();
-    let after = replay(new, baseline, &inside);
-    let name = |n: usize| inside.get(n).map_or(String::new(), |c| c.label.clone());
-    Covers {
-        verdict: if after.denied.is_empty() { PROVED } else { NOT_PROVED }.to_owned(),
-        calls: inside.len(),
-        denied: after.denied.iter().map(|(n, why)| format!("{} ({why})", name(*n))).collect(),
-        undetermined: after.undetermined.len(),
-    }
-}
-
-/// A use as requests: one, or two of the shape where names were collapsed.
-fn calls(used: &Use) -> Vec<Call> {
-    let mut context = BTreeMap::from([("aws:requestedregion".to_owned(), One(used.region.clone()))]);
-    let forwarded = matches!(used.origin, Origin::Service(_));
-    context.insert("aws:viaawsservice".to_owned(), One(forwarded.to_string()));
-    context.extend(used.context.iter().map(|(key, value)| (key.to_ascii_lowercase(), One(value.clone()))));
-    let call = |resource: String| Call {
-        action: used.action.to_string(),
-        resource,
-        context: context.clone(),
-        absent: BTreeSet::new(),
-        label: format!("{} on {}", used.action, used.resource),
-    };
-    used.resource.samples().into_iter().map(call).collect()
-}
-
-/// The first grant that is not inside one statement of the baseline, Deny statements being carried along.
-fn stray<'a>(question: &Question, derivation: &'a Derivation) -> Option<&'a Grant> {
+/// Whether some grant is not inside one statement of the baseline, Deny statements being carried along.
+fn stray(question: &Question, derivation: &Derivation) -> bool {
     let baseline = &question.baseline.policy;
-    derivation.grants.iter().find(|g| {
+    derivation.grants.iter().any(|g| {
         let statements = cap::covering(baseline, &g.action, &g.resource);
         !statements.iter().any(|s| g.conditions.includes(&cap::carried(baseline, &s.conditions)))
     })
@@ -169,21 +146,26 @@ fn stray<'a>(question: &Question, derivation: &'a Derivation) -> Option<&'a Gran
 
 fn refusals(proof: &Proof) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if proof.within_baseline == NOT_PROVED {
-        findings.push(
+    match proof.within_baseline {
+        Answer::Proved => {}
+        Answer::NotProved => findings.push(
             Finding::new(Code::NotProved, proof.reason.clone())
                 .advise("this is a bug in policyc; please report it with the baseline"),
-        );
+        ),
+        Answer::Refused => findings.push(
+            Finding::new(Code::ProofRefused, proof.reason.clone())
+                .advise("give a baseline without the element that is named, or narrow it by hand first"),
+        ),
     }
-    if proof.within_baseline == REFUSED {
-        findings.push(
-            Finding::new(Code::ProofRefused, proof.reason.clone()).advise("read the difference to the baseline line by line"),
-        );
-    }
-    if !proof.contained {
-        findings.push(Finding::new(Code::NotContained, "a grant is not inside any one statement of the baseline"));
-    }
+    let covers = &proof.covers_observed;
     let lost = |call: &String| Finding::new(Code::NotCovered, format!("the result would deny {call}, which was seen"));
-    findings.extend(proof.covers_observed.denied.iter().map(lost));
+    findings.extend(covers.denied.iter().map(lost));
+    if covers.undetermined > 0 {
+        let message = format!(
+            "{} observed calls cannot be told from the trail: it lacks a condition key that the baseline does not test in the same words",
+            covers.undetermined
+        );
+        findings.push(Finding::new(Code::NotCovered, message));
+    }
     findings
 }

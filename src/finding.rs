@@ -92,7 +92,7 @@ codes! {
     TemplateNote, "template-note", Note, "Something in the template was done in a way worth knowing.";
     KeptPolicies, "kept-policies", Note, "Other policies stay attached to the role; the derived policy holds only what they lack.";
     NotProved, "not-proved", Error, "The prover found a request that the policy allows and the baseline does not.";
-    ProofRefused, "proof-refused", Warning, "The prover does not model something in the policies, or ran out of its budget.";
+    ProofRefused, "proof-refused", Error, "The prover does not model something in the policies, or ran out of its budget.";
 }
 
 impl fmt::Display for Code {

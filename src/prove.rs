@@ -6,6 +6,7 @@
 
 mod automaton;
 mod bits;
+pub mod certificate;
 pub mod condition;
 mod counterexample;
 mod dimension;
@@ -13,7 +14,9 @@ pub mod document;
 pub mod evaluate;
 mod inclusion;
 mod json;
+pub mod observed;
 pub mod operand;
 pub mod pattern;
+pub mod proof;
 pub mod replay;
 pub mod subset;

@@ -13,10 +13,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-const OUTPUTS: [&str; 5] = [
+const OUTPUTS: [&str; 8] = [
     "policies/demo/public-instance.json",
     "policies/demo/nat-instance.json",
     "policies/demo/privatelink-instance.json",
+    "policies/demo/public-instance.certificate.json",
+    "policies/demo/nat-instance.certificate.json",
+    "policies/demo/privatelink-instance.certificate.json",
     "cfn/ssm-session-mgr-example.yaml",
     "cfn/ssm-session-mgr-privatelink-example.yaml",
 ];
@@ -72,7 +75,7 @@ fn what_is_derived_is_what_is_committed() {
     let demo = Copy::new();
     let done = demo.policyc(&["derive", "--stack", "demo"]);
     assert!(done.status.success(), "{}", text(&done.stderr));
-    assert!(text(&done.stderr).contains("0 of 5 files changed"), "{}", text(&done.stderr));
+    assert!(text(&done.stderr).contains("0 of 8 files changed"), "{}", text(&done.stderr));
     let committed: Vec<_> = OUTPUTS.iter().map(|o| fs::read(repository().join(o)).unwrap()).collect();
     assert!(demo.bytes() == committed);
     assert!(demo.policyc(&["check", "--stack", "demo"]).status.success());
@@ -83,7 +86,7 @@ fn the_templates_with_the_managed_policy_give_the_committed_ones() {
     let demo = Copy::new();
     let committed = demo.bytes();
     for (template, roles) in
-        [(OUTPUTS[3], &["PublicInstanceRole", "NatInstanceRole"][..]), (OUTPUTS[4], &["PrivateLinkInstanceRole"][..])]
+        [(OUTPUTS[6], &["PublicInstanceRole", "NatInstanceRole"][..]), (OUTPUTS[7], &["PrivateLinkInstanceRole"][..])]
     {
         let mut bytes = fs::read(demo.path(template)).unwrap();
         for role in roles {
@@ -128,7 +131,53 @@ fn a_dry_run_writes_nothing() {
     assert!(demo.policyc(&["derive", "--stack", "demo", "--dry-run"]).status.success());
     assert!(!demo.path(OUTPUTS[0]).exists());
     let left: Vec<_> = fs::read_dir(demo.path("policies/demo")).unwrap().collect();
-    assert_eq!(left.len(), 2, "something was left behind");
+    assert_eq!(left.len(), 5, "something was left behind");
+}
+
+#[test]
+fn a_certificate_that_does_not_hold_is_told() {
+    let check = |what: &str, change: &dyn Fn(&Copy), want: &str| {
+        let demo = Copy::new();
+        change(&demo);
+        let done = demo.policyc(&["check", "--stack", "demo"]);
+        assert_eq!(done.status.code(), Some(1), "{what}: {}", text(&done.stderr));
+        assert!(text(&done.stderr).contains(want), "{what}: {}", text(&done.stderr));
+    };
+    let edit = |file: &'static str, from: &'static str, to: &'static str| {
+        move |demo: &Copy| {
+            let old = fs::read_to_string(demo.path(file)).unwrap();
+            assert!(old.contains(from), "{file} has no {from}");
+            fs::write(demo.path(file), old.replacen(from, to, 1)).unwrap();
+        }
+    };
+    let certificate = "policies/demo/public-instance.certificate.json";
+    check("gone", &|demo| fs::remove_file(demo.path(certificate)).unwrap(), "there is no certificate");
+    check("no JSON", &|demo| fs::write(demo.path(certificate), "{").unwrap(), "not a certificate");
+    check("another format", &edit(certificate, "\"schema\": 1", "\"schema\": 2"), "schema 2");
+    check("another baseline", &edit(certificate, "2162d48d5734", "2162d48d5735"), "it names a baseline 2162d48d5735");
+    check(
+        "another ledger",
+        &edit("policyc.toml", "cfn/recording/AWSLogs\"", "cfn/recording/AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/16\""),
+        "it names a ledger",
+    );
+    check("a verdict that is not proved", &edit(certificate, "\"proved\"", "\"refused\""), "it says `refused`");
+    check("a count", &edit(certificate, "\"calls_replayed\": 19", "\"calls_replayed\": 20"), "it counts 20 replayed calls");
+    let policy = "policies/demo/public-instance.json";
+    check(
+        "a policy that grants more",
+        &edit(policy, "ssm:UpdateInstanceInformation", "ssm:*"),
+        "proved again, `within the baseline` is `not proved`",
+    );
+    check(
+        "a policy that grants less",
+        &edit(policy, "ssm:UpdateInstanceInformation", "ssm:GetParameter"),
+        "proved again, `covers the observed calls` is `not proved`",
+    );
+    check(
+        "a policy with a key twice",
+        &edit(policy, "\"Version\": ", "\"Version\": \"2012-10-17\", \"Version\": "),
+        "proved again, `within the baseline` is `refused`",
+    );
 }
 
 #[test]

@@ -139,7 +139,7 @@ proptest! {
         for document in baselines() {
             let question = question(&document);
             let compiled = policyc::compile::compile(&question, &ledger(&uses), Catalog::embedded());
-            prop_assert_eq!(&compiled.proof.within_baseline, "proved", "{}\n{}", compiled.proof.reason, compiled.document);
+            prop_assert_eq!(compiled.proof.within_baseline.as_str(), "proved", "{}\n{}", compiled.proof.reason, compiled.document);
             prop_assert!(compiled.proof.covers_observed.denied.is_empty(), "{:?}\n{}", compiled.proof.covers_observed.denied, compiled.document);
             for used in uses.iter().filter(|u| u.outcome.authorised()) {
                 let inside = !cap::covering(&question.baseline.policy, &used.action, &used.resource).is_empty();

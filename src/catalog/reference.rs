@@ -90,6 +90,12 @@ impl Reference {
         Ok(Self { source: head.source, date: head.date, lines, text })
     }
 
+    /// The whole text, one line of JSON a service after the head.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The prefixes of all services.
     pub fn services(&self) -> impl Iterator<Item = &str> {
         self.lines.keys().map(String::as_str)

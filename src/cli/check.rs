@@ -6,8 +6,11 @@ use similar::TextDiff;
 
 use super::error::CliError;
 use super::question::MANAGED_POLICY_LIMIT;
+use super::stack::Derived;
 use super::{Outcome, Verdict, print, stack};
+use crate::compile::{Facts, prove, subjects};
 use crate::finding::Severity;
+use crate::prove::certificate::{Certificate, Subject};
 use crate::review::{diff, escape};
 
 /// Derive a stack again and compare with what is committed: exit code 1 on drift or an error finding. For CI.
@@ -36,19 +39,41 @@ pub(super) fn run(args: &Args) -> Outcome {
             print::result(&difference(path, &committed, bytes));
         }
     }
+    let mut doubtful = 0;
     for role in &result.roles {
         print::findings(&role.compiled.derivation.findings, Severity::Warning);
+        let problems = certificate_problems(role, &result.facts)?;
+        doubtful += usize::from(!problems.is_empty());
+        let path = stack::certificate_path(&role.policy);
+        problems.iter().for_each(|problem| print::note(&format!("{}: {problem}", path.display())));
     }
-    let refused = result.refused();
-    let verdict = match (drift, refused) {
-        (0, false) => format!("{}: {} files are as derived", args.stack, result.outputs.len()),
-        (0, true) => format!("{}: an error finding forbids the policy", args.stack),
-        (n, _) => {
-            format!("{}: {n} of {} files differ; run `policyc derive --stack {}`", args.stack, result.outputs.len(), args.stack)
-        }
+    let (name, files, refused) = (&args.stack, result.outputs.len(), result.refused());
+    let verdict = match (drift, refused, doubtful) {
+        (0, false, 0) => format!("{name}: {files} files are as derived, and {} certificates hold", result.roles.len()),
+        (_, true, _) => format!("{name}: an error finding forbids the policy"),
+        (0, false, n) => format!("{name}: {n} of {} certificates do not hold", result.roles.len()),
+        (n, _, _) => format!("{name}: {n} of {files} files differ; run `policyc derive --stack {name}`"),
     };
     print::note(&verdict);
-    Ok(if drift == 0 && !refused { Verdict::Done } else { Verdict::No })
+    Ok(if drift == 0 && !refused && doubtful == 0 { Verdict::Done } else { Verdict::No })
+}
+
+/// Checks the committed certificate of a role against everything it names, and proves the committed policy again: what
+/// is attached is what is committed, whatever would be derived today.
+fn certificate_problems(role: &Derived, facts: &Facts) -> Result<Vec<String>, CliError> {
+    let path = stack::certificate_path(&role.policy);
+    let bytes = committed(&path)?;
+    if bytes.is_empty() {
+        return Ok(vec!["there is no certificate".to_owned()]);
+    }
+    let certificate = match Certificate::read(&bytes) {
+        Ok(certificate) => certificate,
+        Err(e) => return Ok(vec![e.to_string()]),
+    };
+    let policy = committed(&role.policy)?;
+    let now = subjects(Subject::of("", "", &policy), &role.question, facts);
+    let again = prove(&role.question, &role.compiled.derivation.observed, &policy);
+    Ok(certificate.verify(&now, &again))
 }
 
 /// A unified diff of a file and what it should be.

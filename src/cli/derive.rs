@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::question::{MANAGED_POLICY_LIMIT, RoleName, baseline, question};
 use super::{Outcome, Verdict, catalog, files, observe, print, stack};
 use crate::catalog::Catalog;
-use crate::compile::{Compiled, compile};
+use crate::compile::{Compiled, Facts, compile};
 use crate::derive::Question;
 use crate::review::report::Report;
 use crate::review::{diff, escape, summary};
@@ -40,6 +40,9 @@ pub(super) struct Args {
     /// Write the report here, as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Write here what was proved about what, for `policyc prove --certificate`
+    #[arg(long, value_name = "FILE", requires = "out", conflicts_with = "stack")]
+    certificate: Option<PathBuf>,
     /// Write nothing; show what would change
     #[arg(long)]
     dry_run: bool,
@@ -83,7 +86,9 @@ fn run_trail(args: &Args) -> Outcome {
     let mut compiled = compile(&question, &ledger, catalog);
     compiled.tell(found);
 
-    let report = Report::new(&question, &ledger, &compiled.derivation, compiled.proof.clone());
+    let mut report = Report::new(&question, &ledger, &compiled.derivation, compiled.proof.clone());
+    let name = args.out.as_deref().map(files::name).unwrap_or_default();
+    report.certificate = Some(compiled.certificate(&name, &question, &Facts::of(&ledger, catalog)));
     show(&question, &compiled, &report, args.format)?;
     write(args, &compiled, &report)?;
     let refused = compiled.derivation.refused();
@@ -101,6 +106,10 @@ fn write(args: &Args, compiled: &Compiled, report: &Report) -> Result<(), CliErr
     let mut outputs = Vec::new();
     if let Some(path) = args.out.as_ref().filter(|_| !compiled.derivation.refused()) {
         outputs.push((path.clone(), compiled.document.clone().into_bytes()));
+    }
+    let certificate = report.certificate.as_ref().filter(|_| !compiled.derivation.refused());
+    if let (Some(path), Some(certificate)) = (&args.certificate, certificate) {
+        outputs.push((path.clone(), certificate.write()));
     }
     if let Some(path) = &args.report {
         outputs.push((path.clone(), json(report)?));

@@ -46,6 +46,11 @@ fn is_record_file(path: &Path) -> bool {
     !name.starts_with('.') && (path.is_dir() || matches!(end.as_str(), "json" | "gz" | "jsonl" | "ndjson" | "ledger"))
 }
 
+/// The name of a file without the folders that lead to it.
+pub(super) fn name(path: &Path) -> String {
+    path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 /// The bytes of a file, or of standard input for `-`.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
     if path.as_os_str() == "-" {

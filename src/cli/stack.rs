@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::question::{self, RoleName};
 use super::{Outcome, Verdict, derive, files, observe, print};
 use crate::catalog::Catalog;
-use crate::compile::{Compiled, compile};
+use crate::compile::{Compiled, Facts, compile};
 use crate::derive::Question;
 use crate::emit::StackValues;
 use crate::emit::place::{Placement, place};
@@ -29,6 +29,8 @@ pub(super) struct Request<'a> {
 /// One role of the stack, derived.
 pub(super) struct Derived {
     pub(super) logical_id: String,
+    /// Where its policy is written.
+    pub(super) policy: PathBuf,
     pub(super) question: Question,
     pub(super) compiled: Compiled,
     pub(super) report: Report,
@@ -38,6 +40,13 @@ pub(super) struct Derived {
 pub(super) struct StackResult {
     pub(super) roles: Vec<Derived>,
     pub(super) outputs: Vec<(PathBuf, Vec<u8>)>,
+    /// What the certificates say of ledger and catalogue.
+    pub(super) facts: Facts,
+}
+
+/// Where the certificate of a policy lies: beside it.
+pub(super) fn certificate_path(policy: &Path) -> PathBuf {
+    policy.with_extension("certificate.json")
 }
 
 impl StackResult {
@@ -100,7 +109,8 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
         Interest { account: Some(description.account.clone()), roles: roles.iter().map(|(_, r)| r.name.clone()).collect() };
     let (ledger, found) = observe::observe(&trail, interest, catalog)?;
 
-    let mut result = StackResult { roles: Vec::new(), outputs: Vec::new() };
+    let facts = Facts::of(&ledger, catalog);
+    let mut result = StackResult { roles: Vec::new(), outputs: Vec::new(), facts: facts.clone() };
     let mut templates: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
     for (wanted, (stack, role)) in config.role.iter().zip(&roles) {
         let question = ask(request, &config, &home, &description, wanted, role, &ledger, catalog)?;
@@ -115,9 +125,13 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
             templates
                 .insert(path.clone(), inject(request, wanted, &description, stack, &question, &mut compiled, &path, &bytes)?);
         }
-        result.outputs.push((home.join(&wanted.policy), compiled.document.clone().into_bytes()));
-        let report = Report::new(&question, &ledger, &compiled.derivation, compiled.proof.clone());
-        result.roles.push(Derived { logical_id: wanted.logical_id.clone(), question, compiled, report });
+        let policy = home.join(&wanted.policy);
+        let certificate = compiled.certificate(&files::name(&policy), &question, &facts);
+        result.outputs.push((policy.clone(), compiled.document.clone().into_bytes()));
+        result.outputs.push((certificate_path(&policy), certificate.write()));
+        let mut report = Report::new(&question, &ledger, &compiled.derivation, compiled.proof.clone());
+        report.certificate = Some(certificate);
+        result.roles.push(Derived { logical_id: wanted.logical_id.clone(), policy, question, compiled, report });
     }
     result.outputs.extend(templates);
     Ok(result)

@@ -138,6 +138,15 @@ impl Document {
     }
 }
 
+/// Whether the bytes are a document without any statement. IAM accepts none, so it is no [`Document`]; it stands for
+/// attaching nothing.
+#[must_use]
+pub fn is_nothing(bytes: &[u8]) -> bool {
+    let Ok(Json::Object(members)) = serde_json::from_slice::<Json>(bytes) else { return false };
+    matches!(find(&members, "Statement"), Some(Json::List(items)) if items.is_empty())
+        && Json::Object(members).duplicate("$").is_none()
+}
+
 fn unique_sids(statements: &[Statement]) -> Result<(), DocumentError> {
     let mut seen = BTreeSet::new();
     for (i, sid) in statements.iter().enumerate().filter_map(|(i, s)| s.sid.as_ref().map(|sid| (i, sid))) {

@@ -10,6 +10,8 @@ use crate::derive::verdict::{ScopeVerdict, Verdict};
 use crate::derive::{Derivation, Question, Reported};
 use crate::iam::{Action, Pattern};
 use crate::ledger::{Coverage, Evidence, Ledger};
+use crate::prove::certificate::Certificate;
+use crate::prove::proof::Proof;
 
 /// The version of the report's format.
 pub const SCHEMA: u32 = 1;
@@ -51,6 +53,9 @@ pub struct Report {
     pub findings: Vec<FindingReport>,
     /// What was proved.
     pub proof: Proof,
+    /// What was proved about what, as it is written beside the policy; absent where nothing is granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
     /// Sizes in characters without white space.
     pub size: SizeReport,
 }
@@ -64,33 +69,6 @@ pub struct BaselineReport {
     pub version: String,
     /// SHA-256 of its document.
     pub sha256: String,
-}
-
-/// What was proved about a document.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Proof {
-    /// `proved`, `not proved` or `refused`: is every request that the policy allows allowed by the baseline?
-    pub within_baseline: String,
-    /// What the prover adds: a counterexample, or why it refused. Empty when proved.
-    pub reason: String,
-    /// Whether nothing speaks against it.
-    #[serde(skip)]
-    pub contained: bool,
-    /// Whether every observed call of the baseline is still allowed.
-    pub covers_observed: Covers,
-}
-
-/// The replay of the observed calls.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Covers {
-    /// `proved` when no call is lost.
-    pub verdict: String,
-    /// How many distinct calls were replayed.
-    pub calls: usize,
-    /// Those that the policy would deny.
-    pub denied: Vec<String>,
-    /// Those that cannot be told because CloudTrail lacks a condition key, and that stand word for word in the baseline.
-    pub undetermined: usize,
 }
 
 /// A span of time.
@@ -230,6 +208,7 @@ impl Report {
                 .collect(),
             findings: derivation.findings.iter().map(finding).collect(),
             proof,
+            certificate: None,
             size: SizeReport {
                 baseline: question.baseline.policy.size(),
                 policy: derivation.policy.size(),

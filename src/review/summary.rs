@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::escape::terminal;
 use super::report::{ActionReport, Report};
 use crate::derive::verdict::Verdict;
+use crate::prove::proof::Answer;
 
 /// The template of the summary; a user may override it.
 pub const TEMPLATE: &str = include_str!("templates/summary.hbs");
@@ -175,16 +176,16 @@ fn finding(finding: &super::report::FindingReport) -> String {
 }
 
 fn proof(report: &Report) -> Vec<String> {
-    let verdict = |text: &str| paint(if text == "proved" { GREEN } else { RED }, text);
+    let verdict = |answer: Answer| paint(if answer == Answer::Proved { GREEN } else { RED }, answer);
     let covers = &report.proof.covers_observed;
     let mut rows = vec![
         format!(
             "grants nothing beyond {:<22} {} {}",
             terminal(&report.baseline.name),
-            verdict(&report.proof.within_baseline),
+            verdict(report.proof.within_baseline),
             paint(DIM, terminal(&report.proof.reason))
         ),
-        format!("loses none of {:<30} {}", format!("{} observed calls", covers.calls), verdict(&covers.verdict)),
+        format!("loses none of {:<30} {}", format!("{} observed calls", covers.calls), verdict(covers.verdict)),
         format!("size {} of {} characters; the baseline has {}", report.size.policy, report.size.limit, report.size.baseline),
     ];
     rows.extend(covers.denied.iter().map(|d| format!("  would be denied: {}", terminal(d))));
