@@ -4,17 +4,22 @@
 //! everything else. Exit codes: 0 done; 1 a check said no; 2 usage or configuration; 3 unreadable or malformed input;
 //! 4 AWS.
 
+mod activity;
 mod arguments;
 mod catalog;
 mod check;
 mod derive;
+mod documents;
 mod error;
+mod evaluate;
 mod files;
 mod inject;
 mod merge;
 mod observe;
 mod print;
+mod prove;
 mod question;
+mod replay;
 mod stack;
 
 use std::process::ExitCode;
@@ -39,6 +44,12 @@ enum Command {
     Observe(observe::Args),
     /// Merge ledgers
     Merge(merge::Args),
+    /// Prove that policies allow nothing beyond others, and deny no observed call
+    Prove(Box<prove::Args>),
+    /// Replay observed calls on a policy: what would break?
+    Replay(Box<replay::Args>),
+    /// Say what policies decide about one request, and which statement does
+    Evaluate(evaluate::Args),
     /// Put a policy into CloudFormation templates
     Inject(inject::Args),
     /// Derive again, compare, prove; write nothing (for CI)
@@ -55,6 +66,9 @@ pub fn run() -> ExitCode {
         Command::Derive(args) => derive::run(&args),
         Command::Observe(args) => observe::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Prove(args) => prove::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Catalog(args) => catalog::run(&args),

@@ -17,6 +17,7 @@ mod json;
 pub mod observed;
 pub mod operand;
 pub mod pattern;
+pub mod principal;
 pub mod proof;
 pub mod replay;
 pub mod subset;

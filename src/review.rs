@@ -5,5 +5,7 @@
 
 pub mod diff;
 pub mod escape;
+pub mod proved;
+pub mod replayed;
 pub mod report;
 pub mod summary;
