@@ -1,18 +1,30 @@
-//! The Python that tests drive other people's tools with: `target/test-venv`, made from `tests/requirements.txt`.
+//! The Python that tests drive other people's tools with: environments below `target/`, made from `tests/requirements*.txt`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The interpreter of the environment, which is made or brought up to date first. Tests run in several processes at once,
-/// so a file lock lets one of them do it.
+/// The interpreter of the environment that `tests/requirements.txt` describes.
+#[allow(dead_code)] // each test crate uses the environments it needs
 pub(crate) fn python() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let venv = target.join("test-venv");
-    let (bin, stamp) = (venv.join("bin/python"), venv.join("requirements.txt"));
-    let wanted = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/requirements.txt");
+    environment("test-venv", "tests/requirements.txt")
+}
 
-    let lock = fs::File::create(target.join("test-venv.lock")).unwrap();
+/// The interpreter of the environment with ministack, whose botocore is not the one that moto's boto3 wants.
+#[allow(dead_code)] // each test crate uses the environments it needs
+pub(crate) fn ministack() -> PathBuf {
+    environment("test-ministack", "tests/requirements-ministack.txt")
+}
+
+/// An environment is made or brought up to date first. Tests run in several processes at once, so a file lock lets one of
+/// them do it.
+fn environment(name: &str, requirements: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let venv = target.join(name);
+    let (bin, stamp) = (venv.join("bin/python"), venv.join("requirements.txt"));
+    let wanted = Path::new(env!("CARGO_MANIFEST_DIR")).join(requirements);
+
+    let lock = fs::File::create(target.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
     if fs::read(&stamp).ok() != Some(fs::read(&wanted).unwrap()) {
         run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
