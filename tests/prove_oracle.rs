@@ -71,13 +71,14 @@ fn holds(operator: &str, key: &str, wanted: &Json, context: &BTreeMap<String, Va
     let Some(values) = values else {
         return operator.ends_with("IfExists") || set == "ForAllValues" || set.is_empty() && name.contains("Not");
     };
+    let void = name.contains("Not") && strings(wanted).iter().any(|wanted| filled(wanted, context).is_none());
     let one = |value: &str| {
         let matched = strings(wanted).iter().any(|wanted| match name.replace("Not", "").as_str() {
             "StringEquals" => filled(wanted, context).is_some_and(|wanted| wanted == value),
             "StringEqualsIgnoreCase" => filled(wanted, context).is_some_and(|wanted| wanted.eq_ignore_ascii_case(value)),
             _ => like(wanted, value, context),
         });
-        matched != name.contains("Not")
+        !void && matched != name.contains("Not")
     };
     if set == "ForAllValues" { values.iter().all(|v| one(v)) } else { values.iter().any(|v| one(v)) }
 }
@@ -87,7 +88,10 @@ fn applies(statement: &Json, request: &Request, segmented: bool) -> bool {
     let resource = |pattern: &&str| arn(pattern, &request.resource, &request.context, segmented);
     let either = |plain: &str, negated: &str, test: &dyn Fn(&&str) -> bool| match statement.get(plain) {
         Some(json) => strings(json).iter().any(test),
-        None => !strings(&statement[negated]).iter().any(test),
+        None => {
+            let patterns = strings(&statement[negated]);
+            !patterns.iter().any(test) && patterns.iter().all(|pattern| filled(pattern, &request.context).is_some())
+        }
     };
     let conditions = statement.get("Condition").and_then(Json::as_object).into_iter().flatten();
     either("Action", "NotAction", &action)

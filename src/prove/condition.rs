@@ -145,8 +145,11 @@ impl Test {
     }
 
     /// One value of the request against the values of the policy. A request value that is not of the operator's type
-    /// matches nothing.
+    /// matches nothing. A negated operator with a variable that cannot be resolved is false, as a `NotResource` is.
     pub(crate) fn hit(&self, text: &str, context: &Context) -> bool {
+        if self.negated && self.patterns().any(|pattern| pattern.is_void(context)) {
+            return false;
+        }
         let matched = match &self.wanted {
             Wanted::Text(patterns) => patterns.iter().any(|pattern| pattern.matches(text, context)),
             Wanted::Numbers(order, numbers) => {

@@ -54,7 +54,7 @@ impl Choices {
 }
 
 /// How the keys are filled that only occur as variables.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Filling {
     /// Each with a value of its own.
     Distinct,
@@ -64,20 +64,25 @@ enum Filling {
     Defaults,
 }
 
-/// A request made of the choices that the new policies allow and the baseline does not.
+/// A request made of the choices that the new policies allow and the baseline does not. `referred` are the keys that any
+/// pattern refers to: with and without a value, since a negated element needs one and is broken by none.
 ///
 /// # Errors
 /// What is not modelled exactly in it, where the evaluator does not confirm any way of filling in the rest.
 pub(crate) fn confirm(
     choices: &Choices,
+    referred: &BTreeSet<&str>,
     new: &[Document],
     baseline: &[Document],
     reading: ArnReading,
 ) -> Result<Request, String> {
     let gets_out =
         |request: &Request| evaluate(new, request, reading).is_allowed() && !evaluate(baseline, request, reading).is_allowed();
-    for filling in [Filling::Distinct, Filling::Same, Filling::Defaults] {
-        if let Some(request) = concrete(choices, filling)
+    let none = BTreeSet::new();
+    for (filling, also) in
+        [Filling::Distinct, Filling::Same, Filling::Defaults].into_iter().flat_map(|f| [(f, &none), (f, referred)])
+    {
+        if let Some(request) = concrete(choices, also, filling)
             && gets_out(&request)
         {
             return Ok(presentable(request, &gets_out));
@@ -91,7 +96,7 @@ pub(crate) fn confirm(
     })
 }
 
-fn concrete(choices: &Choices, filling: Filling) -> Option<Request> {
+fn concrete(choices: &Choices, also: &BTreeSet<&str>, filling: Filling) -> Option<Request> {
     let mut fresh: BTreeMap<&str, String> = BTreeMap::new();
     for variable in choices.variables() {
         let leave = matches!(filling, Filling::Defaults) && variable.default.is_some();
@@ -100,6 +105,10 @@ fn concrete(choices: &Choices, filling: Filling) -> Option<Request> {
         }
         let number = if matches!(filling, Filling::Same) { 1 } else { fresh.len() + 1 };
         fresh.entry(&variable.key).or_insert_with(|| format!("value{number}"));
+    }
+    for key in also.iter().filter(|key| !choices.keys.contains_key(**key)) {
+        let number = if filling == Filling::Same { 1 } else { fresh.len() + 1 };
+        fresh.entry(key).or_insert_with(|| format!("value{number}"));
     }
     let write = |text: &[Symbol]| write(text, choices, &fresh, 0);
     let mut context: BTreeMap<String, Value> =

@@ -58,6 +58,7 @@ pub(crate) fn element(
     steps: &mut Steps,
 ) -> Result<Vec<Outcome>, OverBudget> {
     let must = must.iter().map(|m| Requirement { patterns: &m.patterns, negated: m.negated, want: true, goal: None });
+    let (free, breaks): (Vec<_>, Vec<_>) = breaks.iter().partition(|(_, m)| m.negated && refers(&m.patterns));
     let breaks =
         breaks.iter().map(|(i, m)| Requirement { patterns: &m.patterns, negated: m.negated, want: false, goal: Some(*i) });
     let requirements: Vec<_> = must.chain(breaks).collect();
@@ -74,7 +75,17 @@ pub(crate) fn element(
     }
     let any_text = matches!(domain, Domain::Resource { .. });
     let found = explore(&groups, statements, any_text, steps)?;
-    Ok(found.into_iter().map(|Found { text, reached }| Outcome { witness: Witness::One(text), broken: reached }).collect())
+    let outcome = |Found { text, mut reached }| {
+        free.iter().for_each(|(i, _)| reached.insert(*i));
+        Outcome { witness: Witness::One(text), broken: reached }
+    };
+    Ok(found.into_iter().map(outcome).collect())
+}
+
+/// Whether some pattern has a variable. Where it cannot be resolved, a negated element or test is false for every text, so
+/// it counts as broken by any; the evaluator says whether it is.
+fn refers(patterns: &[Pattern]) -> bool {
+    patterns.iter().any(|pattern| pattern.variables().next().is_some())
 }
 
 /// The texts in which patterns of two groups that must match would see the resource part begin at different colons.
@@ -196,6 +207,11 @@ impl<'a> Tests<'a> {
         i < self.must
     }
 
+    /// Whether test `i` is to be broken, and a variable that cannot be resolved would do it: see [`refers`].
+    fn is_free(&self, i: usize, test: &Test) -> bool {
+        !self.want(i) && test.negated && test.patterns().any(|pattern| pattern.variables().next().is_some())
+    }
+
     fn absent(&self) -> Option<Outcome> {
         let goals = self.goals(|i, test| test.holds_absent() == self.want(i));
         self.outcome(&goals, Witness::Absent)
@@ -242,6 +258,9 @@ impl<'a> Tests<'a> {
         let mut requirements = Vec::new();
         for (i, test) in self.tests.iter().enumerate() {
             let Wanted::Text(patterns) = &test.wanted else { continue };
+            if self.is_free(i, test) {
+                continue;
+            }
             let hard = self.want(i) && (alone || test.quantifier == Some(Quantifier::All));
             let goal = (!hard).then_some(i);
             requirements.push(Requirement { patterns, negated: test.negated, want: self.want(i), goal });
@@ -250,7 +269,7 @@ impl<'a> Tests<'a> {
         for found in &mut found {
             let fixed = self.goals(|i, test| match &test.wanted {
                 Wanted::Absent(wanted) => wanted.contains(&false) == self.want(i),
-                _ => self.want(i) && (alone || test.quantifier == Some(Quantifier::All)),
+                _ => self.is_free(i, test) || self.want(i) && (alone || test.quantifier == Some(Quantifier::All)),
             });
             found.reached = found.reached.or(&fixed);
         }
@@ -264,7 +283,7 @@ impl<'a> Tests<'a> {
         let found = candidates.into_iter().map(|text| {
             let reached = self.goals(|i, test| match &test.wanted {
                 Wanted::Absent(wanted) => wanted.contains(&false) == self.want(i),
-                _ => test.hit(&text, &context) == self.want(i),
+                _ => self.is_free(i, test) || test.hit(&text, &context) == self.want(i),
             });
             Found { text: text.chars().map(Symbol::Char).collect(), reached }
         });

@@ -39,9 +39,13 @@ pub struct Matcher {
 
 impl Matcher {
     /// Whether the element matches this text.
+    ///
+    /// A `Not…` element with a variable that cannot be resolved matches nothing: the User Guide says that such a variable
+    /// may make the whole statement invalid ("Variables and tags", read 2026-11).
     #[must_use]
     pub fn matches(&self, text: &str, context: &Context) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(text, context)) != self.negated
+        let matched = self.patterns.iter().any(|pattern| pattern.matches(text, context));
+        if self.negated { !matched && !self.patterns.iter().any(|pattern| pattern.is_void(context)) } else { matched }
     }
 }
 

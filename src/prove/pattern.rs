@@ -147,6 +147,12 @@ impl Pattern {
         })
     }
 
+    /// Whether one of its variables has no value in this context (absent, or with several values) and no default.
+    #[must_use]
+    pub fn is_void(&self, context: &Context) -> bool {
+        self.variables().any(|variable| resolve(variable, context).is_none())
+    }
+
     /// Whether `text` matches, with the variables of the request put in.
     ///
     /// A variable without a value (absent, or with several values) and without a default makes the pattern match

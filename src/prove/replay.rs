@@ -212,9 +212,16 @@ fn pattern(own: &Pattern, text: &str, call: &Call) -> Truth {
 
 fn matcher(own: &Matcher, call: &Call) -> Truth {
     let best = own.patterns.iter().map(|own| pattern(own, &call.resource, call)).max_by_key(|truth| *truth as u8);
-    match best.unwrap_or(Truth::No) {
-        Truth::Unknown => Truth::Unknown,
-        truth => ((truth == Truth::Yes) != own.negated).into(),
+    let best = best.unwrap_or(Truth::No);
+    let unresolved = || own.patterns.iter().any(|own| unknown_variables(own, call).next().is_some());
+    let void = || own.patterns.iter().any(|own| own.is_void(&call.context));
+    match (own.negated, best) {
+        (_, Truth::Unknown) => Truth::Unknown,
+        (false, truth) => truth,
+        (true, Truth::Yes) => Truth::No,
+        // What a variable stands for is not known: it may be nothing, and then the element matches nothing.
+        (true, Truth::No) if unresolved() => Truth::Unknown,
+        (true, Truth::No) => (!void()).into(),
     }
 }
 

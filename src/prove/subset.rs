@@ -307,7 +307,7 @@ impl Walk<'_, '_, '_> {
     fn confirm(&mut self, choices: &Choices) -> Option<Counterexample> {
         let proof = &mut *self.proof;
         let (document, statement) = self.place;
-        match confirm(choices, proof.new, proof.baseline, proof.reading) {
+        match confirm(choices, &self.question.referred, proof.new, proof.baseline, proof.reading) {
             Ok(request) => Some(Counterexample { request, reading: proof.reading, document, statement }),
             Err(doubt) => {
                 proof.attempts += 1;
