@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use aws_sdk_cloudtrail::Client;
-use aws_sdk_cloudtrail::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_cloudtrail::operation::lookup_events::LookupEventsOutput;
 use aws_sdk_cloudtrail::primitives::DateTime;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 
 use super::event_history::EventHistoryError;
+use super::failure::Failure;
 use super::pace::{Pace, backoff, chance};
 use super::spool::{Held, Next, Page, Spool};
 
@@ -79,6 +79,9 @@ impl Default for Patience {
         Self { timeout: Duration::from_secs(30), tries: 10, base: Duration::from_millis(500) }
     }
 }
+
+/// How LookupEvents says that a token is not valid any more.
+const TOKEN_LOST: &str = "InvalidNextTokenException";
 
 /// So often a token may be lost without an older event having been found.
 const LOSSES: u32 = 3;
@@ -166,8 +169,8 @@ async fn ask(desk: &Desk<'_>, lookup: &Lookup, next: &Next) -> Result<Asked, Eve
         };
         let wait = backoff(desk.patience.base, tries, chance());
         reason = match failure {
-            Failure::TokenLost(reason) => return Ok(Asked::TokenLost(reason)),
             Failure::Denied(reason) => return Err(EventHistoryError::Denied { region: lookup.region.clone(), reason }),
+            Failure::Final(reason) if reason.starts_with(TOKEN_LOST) => return Ok(Asked::TokenLost(reason)),
             Failure::Final(reason) => return Err(EventHistoryError::Refused { lookup: lookup.to_string(), reason }),
             Failure::Throttled(reason) => {
                 // All look-ups of the region share its limit.
@@ -181,44 +184,6 @@ async fn ask(desk: &Desk<'_>, lookup: &Lookup, next: &Next) -> Result<Asked, Eve
         };
     }
     Err(EventHistoryError::Unanswered { lookup: lookup.to_string(), tries: desk.patience.tries, reason })
-}
-
-/// Why a request failed, by what to do about it.
-#[derive(Debug, PartialEq, Eq)]
-enum Failure {
-    TokenLost(String),
-    Denied(String),
-    Throttled(String),
-    Passing(String),
-    Final(String),
-}
-
-impl Failure {
-    /// Source of the codes: AWS CloudTrail API Reference, "LookupEvents" and "Common Errors".
-    fn of<E: ProvideErrorMetadata + std::error::Error + 'static>(error: &SdkError<E>) -> Self {
-        let SdkError::ServiceError(service) = error else {
-            return match error {
-                SdkError::ConstructionFailure(_) => Self::Final(DisplayErrorContext(error).to_string()),
-                _ => Self::Passing(DisplayErrorContext(error).to_string()),
-            };
-        };
-        let code = service.err().code().unwrap_or_default();
-        let reason = format!("{code}: {}", service.err().message().unwrap_or_default());
-        match code {
-            "InvalidNextTokenException" => Self::TokenLost(reason),
-            "AccessDeniedException"
-            | "AccessDenied"
-            | "UnrecognizedClientException"
-            | "ExpiredTokenException"
-            | "InvalidSignatureException"
-            | "MissingAuthenticationToken"
-            | "OptInRequired" => Self::Denied(reason),
-            "ThrottlingException" | "Throttling" | "RequestLimitExceeded" | "TooManyRequestsException" => Self::Throttled(reason),
-            _ if service.raw().status().as_u16() == 429 => Self::Throttled(reason),
-            _ if service.raw().status().is_server_error() => Self::Passing(reason),
-            _ => Self::Final(reason),
-        }
-    }
 }
 
 /// A page as it is kept.

@@ -10,7 +10,11 @@
     clippy::panic
 )] // a test says what is wrong by panicking
 
+mod bucket;
 mod event_history;
 #[path = "../lookup_server/mod.rs"]
 mod lookup_server;
+mod moto;
+#[path = "../support/python.rs"]
+mod python;
 mod records;

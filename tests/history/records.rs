@@ -48,9 +48,13 @@ pub(crate) fn interest() -> Interest {
     Interest { account: Some(ACCOUNT.to_owned()), roles: BTreeSet::new() }
 }
 
-/// The ledger of inputs, without the names of the files, which differ by where they are from.
+/// The ledger of inputs.
 pub(crate) fn ledger(inputs: &[Input<'_>]) -> Ledger {
-    let mut ledger = observe(inputs, &interest(), Catalog::embedded(), &Options::default()).unwrap().ledger;
+    plain(observe(inputs, &interest(), Catalog::embedded(), &Options::default()).unwrap().ledger)
+}
+
+/// A ledger without the names of the files, which differ by where they are from.
+pub(crate) fn plain(mut ledger: Ledger) -> Ledger {
     ledger.sources.clear();
     let evidence = (ledger.uses.values_mut()).chain(ledger.heartbeats.values_mut()).chain(ledger.signs.values_mut());
     evidence.chain(ledger.unmapped.values_mut()).for_each(|seen| seen.counts.clear());
