@@ -9,6 +9,7 @@
 //! | `features` | how a feature of Systems Manager shows itself, what it needs, and why |
 //! | `buckets` | the S3 buckets of Systems Manager in every region |
 //! | `shapes` | partitions, names that live for a short time, parameters that name resources |
+//! | `event_history` | the limits of CloudTrail's event history |
 //! | `baselines` | AWS-managed policies |
 
 pub mod baselines;
@@ -18,6 +19,7 @@ pub mod describe;
 pub mod errors;
 pub mod events;
 pub mod features;
+pub mod history;
 pub mod reference;
 pub mod shapes;
 
@@ -37,6 +39,9 @@ const TABLES: [&str; 6] = [
     include_str!("catalog/data/shapes.json"),
 ];
 
+/// What limits the fetching of records, but decides nothing about a policy and so is no part of [`Catalog::digest`].
+const EVENT_HISTORY: &str = include_str!("catalog/data/event_history.json");
+
 /// Everything that is known.
 #[derive(Debug)]
 pub struct Catalog {
@@ -50,6 +55,8 @@ pub struct Catalog {
     pub coverage: coverage::Visibilities,
     /// Features of Systems Manager.
     pub features: features::Features,
+    /// The limits of event history.
+    pub event_history: history::EventHistory,
     /// Buckets of Systems Manager.
     pub buckets: buckets::Buckets,
     /// Shapes of names.
@@ -88,12 +95,13 @@ impl Catalog {
             errors: table(errors),
             coverage: table(coverage),
             features: table(features),
+            event_history: table(EVENT_HISTORY),
             buckets: table(buckets),
             shapes: table(shapes),
         }
     }
 
-    /// SHA-256 of everything that is known, in hexadecimal: the reference's text and the tables', one after the other.
+    /// SHA-256 of everything that decides, in hexadecimal: the reference's text and the tables', one after the other.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new_with_prefix(self.reference.text());
@@ -131,6 +139,7 @@ mod tests {
         check::<super::errors::Errors>(errors);
         check::<super::coverage::Visibilities>(coverage);
         check::<super::features::Features>(features);
+        check::<super::history::EventHistory>(super::EVENT_HISTORY);
         check::<super::buckets::Buckets>(buckets);
         check::<super::shapes::Shapes>(shapes);
         assert!(super::reference::Reference::embedded().services().count() > 400);

@@ -8,6 +8,7 @@ mod activity;
 mod arguments;
 mod catalog;
 mod check;
+mod coverage;
 mod derive;
 mod documents;
 mod error;
@@ -54,6 +55,8 @@ enum Command {
     Inject(inject::Args),
     /// Derive again, compare, prove; write nothing (for CI)
     Check(check::Args),
+    /// Say which of a baseline's actions a trail cannot show, and what would show them
+    Coverage(coverage::Args),
     /// Show what is known of an action, event, feature or region
     Catalog(catalog::Args),
 }
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Coverage(args) => coverage::run(&args),
         Command::Catalog(args) => catalog::run(&args),
     };
     match done {

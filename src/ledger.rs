@@ -11,6 +11,7 @@ pub mod collapse;
 pub mod coverage;
 pub mod entry;
 pub mod format;
+pub mod selectors;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -29,10 +29,13 @@
 //! | 3 | [`prove`] | the checker: evaluator, prover, replay; shares no code with the compiler | `finding` |
 //! | 4 | [`review`] | report, summary, difference | 0–3 |
 //! | 5 | [`compile`] | the driver, pure: derive, write, prove | 0–4 |
+//! | 5 | `aws` | a live account through the SDK, read-only; yields bytes and descriptions | 0–2 |
 //! | 6 | [`cli`] | one file per command; files, streams and environment only here | all |
 //!
 //! `tests/layers.rs` holds the imports to this table.
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod catalog;
 pub mod cli;
 pub mod compile;

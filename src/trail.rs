@@ -18,4 +18,4 @@ pub mod scan;
 pub mod sign;
 
 pub use caller::Interest;
-pub use observe::{Input, Observation, Options, TrailError, observe};
+pub use observe::{Input, Observation, Observer, Options, TrailError, observe};

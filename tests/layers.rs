@@ -30,9 +30,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("emit", &["finding", "iam", "template", "catalog", "ledger", "stack"]),
     ("review", &["finding", "iam", "template", "catalog", "ledger", "stack", "trail", "derive", "prove", "emit"]),
     ("compile", &["finding", "iam", "template", "catalog", "ledger", "stack", "trail", "derive", "prove", "emit", "review"]),
+    ("aws", &["finding", "iam", "template", "catalog", "ledger", "stack", "trail"]),
     (
         "cli",
-        &["finding", "iam", "template", "catalog", "ledger", "stack", "trail", "derive", "prove", "emit", "review", "compile"],
+        &[
+            "finding", "iam", "template", "catalog", "ledger", "stack", "trail", "derive", "prove", "emit", "review", "compile",
+            "aws",
+        ],
     ),
 ];
 

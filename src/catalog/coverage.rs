@@ -3,6 +3,7 @@
 use super::Catalog;
 use crate::iam::{Action, Pattern};
 use crate::ledger::Coverage;
+use crate::ledger::coverage::Hidden;
 
 /// The table of visibility. An action that no row names is a management event.
 #[derive(Debug, Default, serde::Deserialize)]
@@ -83,13 +84,20 @@ impl Catalog {
     #[must_use]
     pub fn visible(&self, action: &Action, coverage: &Coverage) -> bool {
         match self.visibility(action) {
-            Visibility::Management => !coverage
-                .excluded
-                .iter()
-                .any(|source| self.prefixes(source).iter().any(|p| p.eq_ignore_ascii_case(action.service()))),
+            Visibility::Management => {
+                let left_out = |source: &String| self.prefixes(source).iter().any(|p| p.eq_ignore_ascii_case(action.service()));
+                !coverage.excluded.iter().any(left_out) && !coverage.hidden.iter().any(|half| self.is_of(action, *half))
+            }
             Visibility::Data { kind, .. } => coverage.data.contains(&kind),
             Visibility::Blind { .. } => false,
         }
+    }
+
+    /// Whether the events of an action may be of this half. The access level tells: `List` and `Read` are what `readOnly` says; an
+    /// action that the reference does not know may be of either.
+    fn is_of(&self, action: &Action, half: Hidden) -> bool {
+        let reads = self.reference.action(action).map(|facts| matches!(facts.level.as_str(), "List" | "Read"));
+        reads.is_none_or(|reads| reads == (half == Hidden::ManagementReads))
     }
 
     /// S3 logs calls on objects as data events and calls on a bucket's settings as management events.

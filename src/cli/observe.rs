@@ -9,6 +9,7 @@ use super::question::RoleName;
 use super::{Outcome, files, merge, print};
 use crate::catalog::Catalog;
 use crate::finding::{Finding, Severity};
+use crate::ledger::selectors::LoggedRole;
 use crate::ledger::{Coverage, Ledger};
 use crate::trail::{self, Interest};
 
@@ -58,7 +59,14 @@ pub(super) fn observe(args: &TrailArgs, interest: Interest, catalog: &Catalog) -
     bar.finish_and_clear();
     let mut observed = observed.map_err(|e| CliError::Trail(format!("{e}; {}", e.advice())))?;
     if let Some(path) = &args.coverage {
-        let declared = Coverage::from_event_selectors(&files::read(path)?).map_err(|e| CliError::configuration(path, e))?;
+        let role = match (&interest.account, interest.roles.first()) {
+            (Some(account), Some(name)) if interest.roles.len() == 1 => {
+                Some(LoggedRole { account: account.clone(), name: name.clone(), partition: None })
+            }
+            _ => None,
+        };
+        let declared = Coverage::from_event_selectors(&files::read(path)?, role.as_ref());
+        let declared = declared.map_err(|e| CliError::configuration(path, e))?;
         observed.ledger.coverage.merge(declared);
     }
     Ok((observed.ledger, observed.findings))

@@ -94,7 +94,7 @@ pub(super) fn derive(request: &Request<'_>, format: Format, dry_run: bool, repor
 
 /// Derives every role of a stack and prepares every file; writes nothing.
 pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliError> {
-    let (config, home) = load_config(request)?;
+    let (config, home) = load_config(request.name, request.config)?;
     let path = home.join(&config.description);
     let description: StackDescription =
         serde_json::from_slice(&files::read(&path)?).map_err(|e| CliError::configuration(&path, e))?;
@@ -137,26 +137,38 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
     Ok(result)
 }
 
-fn load_config(request: &Request<'_>) -> Result<(StackConfig, PathBuf), CliError> {
-    if !request.config.is_file() {
+/// What a configured stack is judged by.
+pub(super) struct Sources {
+    pub(super) baseline: String,
+    pub(super) coverage: Option<PathBuf>,
+}
+
+/// Reads which baseline and which coverage `policyc.toml` gives a stack.
+pub(super) fn sources(name: &str, file: &Path) -> Result<Sources, CliError> {
+    let (config, home) = load_config(name, file)?;
+    Ok(Sources { baseline: baseline_name(&config, &home), coverage: config.coverage.map(|c| home.join(c)) })
+}
+
+fn baseline_name(config: &StackConfig, home: &Path) -> String {
+    let file = home.join(&config.baseline);
+    if file.is_file() { file.to_string_lossy().into_owned() } else { config.baseline.clone() }
+}
+
+fn load_config(name: &str, file: &Path) -> Result<(StackConfig, PathBuf), CliError> {
+    if !file.is_file() {
         return Err(CliError::usage(format!(
             "`{}` does not exist; stacks are configured there, or use `--trail` and `--role`",
-            request.config.display()
+            file.display()
         )));
     }
-    let text = String::from_utf8_lossy(&files::read(request.config)?).into_owned();
-    let mut config = Config::parse(&text).map_err(|e| CliError::configuration(request.config, e))?;
+    let text = String::from_utf8_lossy(&files::read(file)?).into_owned();
+    let mut config = Config::parse(&text).map_err(|e| CliError::configuration(file, e))?;
     let known: Vec<String> = config.stack.keys().cloned().collect();
-    let stack = config.stack.remove(request.name);
+    let stack = config.stack.remove(name);
     let stack = stack.ok_or_else(|| {
-        CliError::usage(format!(
-            "`{}` configures no stack `{}`; it has {}",
-            request.config.display(),
-            request.name,
-            known.join(", ")
-        ))
+        CliError::usage(format!("`{}` configures no stack `{name}`; it has {}", file.display(), known.join(", ")))
     })?;
-    let home = request.config.parent().map(Path::to_owned).unwrap_or_default();
+    let home = file.parent().map(Path::to_owned).unwrap_or_default();
     Ok((stack, home))
 }
 
@@ -182,9 +194,7 @@ fn ask(
     ledger: &Ledger,
     catalog: &Catalog,
 ) -> Result<Question, CliError> {
-    let file = home.join(&config.baseline);
-    let name = if file.is_file() { file.to_string_lossy().into_owned() } else { config.baseline.clone() };
-    let baseline = question::baseline(&name)?;
+    let baseline = question::baseline(&baseline_name(config, home))?;
     let args = RoleArgs {
         account: Some(description.account.clone()),
         region: Some(description.region.clone()),

@@ -6,7 +6,7 @@ use super::cap::{self, CappedNeed};
 use super::{Because, Grant, Question};
 use crate::catalog::Catalog;
 use crate::finding::{Code, Finding};
-use crate::iam::{Action, ActionSpec, Effect, Pattern};
+use crate::iam::{Action, ActionSpec, Effect, Pattern, Policy};
 use crate::ledger::{Evidence, Ledger};
 
 /// What is decided about an action, strongest first.
@@ -91,7 +91,12 @@ pub fn verdicts(
 /// How many actions the baseline names today.
 #[must_use]
 pub fn baseline_actions(question: &Question, catalog: &Catalog) -> BTreeSet<Action> {
-    let policy = &question.baseline.policy;
+    actions_named(&question.baseline.policy, catalog)
+}
+
+/// The actions that a policy's allowing statements name today.
+#[must_use]
+pub fn actions_named(policy: &Policy, catalog: &Catalog) -> BTreeSet<Action> {
     let mut actions = BTreeSet::new();
     for statement in policy.statements.iter().filter(|s| s.effect == Effect::Allow) {
         match &statement.actions {

@@ -139,38 +139,72 @@ pub fn observe(
     catalog: &Catalog,
     options: &Options<'_>,
 ) -> Result<Observation, TrailError> {
-    let reading = Reading { interest, catalog, skip_unreadable: options.skip_unreadable };
-    let (done, failed) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-    let one = |(at, input): (usize, &Input<'_>)| {
-        if failed.load(Ordering::Relaxed) < at {
-            return Part::default();
-        }
-        let part = match file(input, &reading, &options.limits) {
-            Ok(gathered) => Part { gathered, error: None },
-            Err(error) if options.skip_unreadable => Part { gathered: skipped(&error), error: None },
-            Err(error) => {
-                failed.fetch_min(at, Ordering::Relaxed);
-                Part { gathered: Gathered::default(), error: Some((at, error)) }
-            }
-        };
-        (options.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, inputs.len());
-        part
-    };
-    let work = || {
-        let parts = inputs.par_iter().enumerate().map(one);
-        parts.reduce(Part::default, |a, b| a.join(b, options.names))
-    };
-    // Where no threads can be had, those that are there do.
-    let pool = options.threads.and_then(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build().ok());
-    let all = match pool {
-        Some(pool) => pool.install(work),
-        None => work(),
-    };
-    if let Some((_, error)) = all.error {
-        return Err(error);
+    let mut observer = Observer::new(interest, catalog, *options);
+    observer.add(inputs)?;
+    Ok(observer.finish())
+}
+
+/// [`observe`] for inputs that come one batch after the other: it makes no difference how they are cut into batches.
+pub struct Observer<'a> {
+    reading: Reading<'a>,
+    options: Options<'a>,
+    gathered: Gathered,
+}
+
+impl<'a> Observer<'a> {
+    /// One that has read nothing yet.
+    #[must_use]
+    pub fn new(interest: &'a Interest, catalog: &'a Catalog, options: Options<'a>) -> Self {
+        let reading = Reading { interest, catalog, skip_unreadable: options.skip_unreadable };
+        Self { reading, options, gathered: Gathered::default() }
     }
-    let (ledger, findings) = all.gathered.finish(options.names);
-    Ok(Observation { ledger, findings })
+
+    /// Reads some inputs.
+    ///
+    /// # Errors
+    ///
+    /// As [`observe`]; nothing of this batch is kept then.
+    pub fn add(&mut self, inputs: &[Input<'_>]) -> Result<(), TrailError> {
+        let (reading, options) = (&self.reading, &self.options);
+        let (done, failed) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
+        let one = |(at, input): (usize, &Input<'_>)| {
+            if failed.load(Ordering::Relaxed) < at {
+                return Part::default();
+            }
+            let part = match file(input, reading, &options.limits) {
+                Ok(gathered) => Part { gathered, error: None },
+                Err(error) if options.skip_unreadable => Part { gathered: skipped(&error), error: None },
+                Err(error) => {
+                    failed.fetch_min(at, Ordering::Relaxed);
+                    Part { gathered: Gathered::default(), error: Some((at, error)) }
+                }
+            };
+            (options.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, inputs.len());
+            part
+        };
+        let work = || {
+            let parts = inputs.par_iter().enumerate().map(one);
+            parts.reduce(Part::default, |a, b| a.join(b, options.names))
+        };
+        // Where no threads can be had, those that are there do.
+        let pool = options.threads.and_then(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads.get()).build().ok());
+        let all = match pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        };
+        if let Some((_, error)) = all.error {
+            return Err(error);
+        }
+        self.gathered = std::mem::take(&mut self.gathered).join(all.gathered, options.names);
+        Ok(())
+    }
+
+    /// What all of them showed.
+    #[must_use]
+    pub fn finish(self) -> Observation {
+        let (ledger, findings) = self.gathered.finish(self.options.names);
+        Observation { ledger, findings }
+    }
 }
 
 /// What some of the inputs gave, and the first of their errors.

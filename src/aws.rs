@@ -1,0 +1,12 @@
+//! A live account: what belongs to a stack and what it did, through the SDK. Read-only.
+//!
+//! [`event_history`] looks up what sessions did, [`bucket`] fetches the log files of a trail, [`selectors`] asks what a trail
+//! shows. Each is given the clients it uses; what they fetch is bytes as [`crate::trail`] reads them.
+
+pub mod bucket;
+pub mod event_history;
+mod failure;
+pub mod fetch;
+pub mod lookup;
+pub mod pace;
+pub mod spool;

@@ -1,0 +1,308 @@
+//! The log files of a trail in its bucket: which there are.
+//!
+//! Only the folders of the accounts, regions and days that are asked for are listed.
+//!
+//! Source of the layout: AWS CloudTrail User Guide, "Finding your CloudTrail log files":
+//! `PREFIX/AWSLogs/[ORGANISATION/]ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/FILE`.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Region;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use jiff::civil::Date;
+
+use super::failure::Failure;
+use super::lookup::Patience;
+use super::pace::{backoff, chance};
+
+/// Where a trail delivers to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The bucket.
+    pub bucket: String,
+    /// What stands before `AWSLogs/`: empty, or with a slash at its end.
+    pub prefix: String,
+    /// What stands between `AWSLogs/` and the accounts, where that is known.
+    pub organisation: Option<String>,
+    /// The only account that is meant, where one was named.
+    pub account: Option<String>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The accounts whose activity it is.
+    pub accounts: BTreeSet<String>,
+    /// The regions.
+    pub regions: BTreeSet<String>,
+    /// The first day, in UTC.
+    pub from: Date,
+    /// The last day, in UTC. Files of the day after it are read too, for they hold the last day's latest events.
+    pub to: Date,
+}
+
+/// A log file as the bucket lists it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Object {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its entity tag, without quotes.
+    pub etag: String,
+}
+
+/// Why log files could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketError {
+    /// What was given names no bucket. The user's fault.
+    #[error(
+        "`{0}` is not a place of log files; expected `s3://BUCKET/PREFIX`, the prefix as the trail has it or up to the account"
+    )]
+    NoPlace(String),
+    /// The caller may not. The bucket's owner can change that.
+    #[error(
+        "`s3://{bucket}/{key}` is refused ({reason}); it needs the permission {permission}, and kms:Decrypt where the trail encrypts with a key"
+    )]
+    Denied {
+        /// The bucket.
+        bucket: String,
+        /// The key or prefix.
+        key: String,
+        /// What AWS says.
+        reason: String,
+        /// What is needed.
+        permission: &'static str,
+    },
+    /// The bucket or an object is not there, or not to be had this way.
+    #[error("`s3://{bucket}/{key}` cannot be had: {reason}")]
+    Refused {
+        /// The bucket.
+        bucket: String,
+        /// The key or prefix.
+        key: String,
+        /// What AWS says.
+        reason: String,
+    },
+    /// It failed again and again.
+    #[error("`s3://{bucket}/{key}` could not be fetched in {tries} tries: {reason}")]
+    Failed {
+        /// The bucket.
+        bucket: String,
+        /// The key or prefix.
+        key: String,
+        /// How often.
+        tries: u32,
+        /// The last failure.
+        reason: String,
+    },
+    /// There is nothing where something was expected; an empty policy would be the alternative.
+    #[error("below `s3://{bucket}/{prefix}` lies no log file of the accounts, regions and days asked for")]
+    Nothing {
+        /// The bucket.
+        bucket: String,
+        /// The prefix.
+        prefix: String,
+    },
+    /// No log file is that large.
+    #[error("`s3://{bucket}/{key}` has {size} bytes, more than any log file")]
+    TooLarge {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// Its size.
+        size: u64,
+    },
+}
+
+const FOLDER: &str = "AWSLogs";
+
+/// The kinds of log files that hold calls; digests and insights hold none.
+const KINDS: [&str; 2] = ["CloudTrail", "CloudTrail-NetworkActivity"];
+
+impl Place {
+    /// Reads `s3://BUCKET/PREFIX`, where the prefix may go on as far as the account.
+    ///
+    /// # Errors
+    /// When it is not such an address.
+    pub fn parse(text: &str) -> Result<Self, BucketError> {
+        let wrong = || BucketError::NoPlace(text.to_owned());
+        let mut parts = text.strip_prefix("s3://").ok_or_else(wrong)?.split('/').filter(|part| !part.is_empty());
+        let bucket = parts.next().ok_or_else(wrong)?.to_owned();
+        let before: Vec<&str> = parts.by_ref().take_while(|part| *part != FOLDER).collect();
+        let rest: Vec<&str> = parts.collect();
+        let is_organisation = |part: &str| part.starts_with("o-");
+        let prefix = before.iter().map(|part| format!("{part}/")).collect();
+        let (organisation, rest) = match rest.as_slice() {
+            [first, rest @ ..] if is_organisation(first) => (Some((*first).to_owned()), rest),
+            rest => (None, rest),
+        };
+        match rest {
+            [] => Ok(Self { bucket, prefix, organisation, account: None }),
+            [account] => Ok(Self { bucket, prefix, organisation, account: Some((*account).to_owned()) }),
+            // Deeper would leave out days or regions without saying so.
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// One try: those of the SDK would not read a body again that was cut.
+pub(super) fn once() -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::new().retry_config(aws_sdk_s3::config::retry::RetryConfig::disabled())
+}
+
+/// What listing and fetching work with.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    pub(super) client: Client,
+    pub(super) name: String,
+    pub(super) patience: Patience,
+}
+
+impl Bucket {
+    /// Opens a bucket: finds out in which region it is and asks there.
+    ///
+    /// # Errors
+    /// When the bucket does not exist.
+    pub async fn open(client: &Client, name: &str, patience: Patience) -> Result<Self, BucketError> {
+        let bucket = Self { client: client.clone(), name: name.to_owned(), patience };
+        let region = bucket.tried("", "s3:ListBucket", || async { bucket.region().await }).await?;
+        let here = client.config().region().map(ToString::to_string);
+        let Some(region) = region.filter(|region| Some(region) != here.as_ref()) else { return Ok(bucket) };
+        let there = client.config().to_builder().region(Region::new(region)).build();
+        Ok(Self { client: Client::from_conf(there), ..bucket })
+    }
+
+    /// The bucket's region; S3 says it to everybody, with a refusal too.
+    async fn region(&self) -> Result<Option<String>, Failure> {
+        let request = self.client.head_bucket().bucket(&self.name).customize().config_override(once());
+        match tokio::time::timeout(self.patience.timeout, request.send()).await {
+            Ok(Ok(found)) => Ok(found.bucket_region().map(str::to_owned)),
+            Ok(Err(error)) => {
+                let header = error.raw_response().and_then(|raw| raw.headers().get("x-amz-bucket-region"));
+                header.map_or_else(|| Err(Failure::of(&error)), |region| Ok(Some(region.to_owned())))
+            }
+            Err(_) => Err(self.late()),
+        }
+    }
+
+    /// Every log file of what is wanted, in the order of the keys.
+    ///
+    /// # Errors
+    /// When a listing fails, and when there is none at all.
+    pub async fn list(&self, place: &Place, wanted: &Wanted) -> Result<Vec<Object>, BucketError> {
+        let root = format!("{}{FOLDER}/", place.prefix);
+        let mut roots = BTreeSet::new();
+        match &place.organisation {
+            Some(organisation) => drop(roots.insert(format!("{root}{organisation}/"))),
+            None => {
+                roots.extend(self.organisations(&root).await?);
+                roots.insert(root.clone());
+            }
+        }
+        let mut found = Vec::new();
+        for root in &roots {
+            for account in wanted.accounts.iter().filter(|account| place.account.as_ref().is_none_or(|only| only == *account)) {
+                for (kind, region) in KINDS.iter().flat_map(|kind| wanted.regions.iter().map(move |region| (kind, region))) {
+                    self.list_days(&format!("{root}{account}/{kind}/{region}/"), wanted, &mut found).await?;
+                }
+            }
+        }
+        found.sort();
+        if found.is_empty() {
+            return Err(BucketError::Nothing { bucket: self.name.clone(), prefix: root });
+        }
+        Ok(found)
+    }
+
+    /// The folders of organisations.
+    async fn organisations(&self, root: &str) -> Result<Vec<String>, BucketError> {
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let page = self.page(&format!("{root}o-"), None, Some("/"), token).await?;
+            found.extend(page.common_prefixes().iter().filter_map(|p| p.prefix()).map(str::to_owned));
+            token = page.next_continuation_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The files of one folder of days.
+    async fn list_days(&self, folder: &str, wanted: &Wanted, found: &mut Vec<Object>) -> Result<(), BucketError> {
+        let day = |date: Date| date.strftime("%Y/%m/%d").to_string();
+        let (first, last) = (day(wanted.from), day(wanted.to.tomorrow().unwrap_or(wanted.to)));
+        let start = format!("{folder}{first}");
+        let mut token = None;
+        loop {
+            let page = self.page(folder, Some(&start), None, token).await?;
+            for object in page.contents() {
+                let key = object.key().unwrap_or_default();
+                let of_day = key.strip_prefix(folder).and_then(|rest| rest.get(..10)).unwrap_or_default();
+                if of_day > last.as_str() {
+                    return Ok(());
+                }
+                if !key.ends_with('/') {
+                    let etag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
+                    let size = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
+                    found.push(Object { key: key.to_owned(), size, etag });
+                }
+            }
+            token = page.next_continuation_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn page(
+        &self,
+        prefix: &str,
+        start: Option<&str>,
+        delimiter: Option<&str>,
+        token: Option<String>,
+    ) -> Result<ListObjectsV2Output, BucketError> {
+        let ask = || async {
+            let request = (self.client.list_objects_v2())
+                .bucket(&self.name)
+                .prefix(prefix)
+                .set_start_after(start.map(str::to_owned))
+                .set_delimiter(delimiter.map(str::to_owned))
+                .set_continuation_token(token.clone());
+            let request = request.customize().config_override(once());
+            match tokio::time::timeout(self.patience.timeout, request.send()).await {
+                Ok(answer) => answer.map_err(|error| Failure::of(&error)),
+                Err(_) => Err(self.late()),
+            }
+        };
+        self.tried(prefix, "s3:ListBucket", ask).await
+    }
+
+    /// Tries until it is done or cannot be.
+    pub(super) async fn tried<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        key: &str,
+        permission: &'static str,
+        ask: impl Fn() -> F,
+    ) -> Result<T, BucketError> {
+        let (bucket, key) = (self.name.clone(), key.to_owned());
+        let mut reason = String::new();
+        for tries in 1..=self.patience.tries {
+            reason = match ask().await {
+                Ok(done) => return Ok(done),
+                Err(Failure::Denied(reason)) => return Err(BucketError::Denied { bucket, key, reason, permission }),
+                Err(Failure::Final(reason)) => return Err(BucketError::Refused { bucket, key, reason }),
+                Err(passing) => passing.reason().to_owned(),
+            };
+            tokio::time::sleep(backoff(self.patience.base, tries, chance())).await;
+        }
+        Err(BucketError::Failed { bucket, key, tries: self.patience.tries, reason })
+    }
+
+    pub(super) fn late(&self) -> Failure {
+        Failure::Passing(format!("no answer within {} s", self.patience.timeout.as_secs_f32()))
+    }
+}

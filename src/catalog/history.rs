@@ -1,0 +1,18 @@
+//! The limits of CloudTrail's event history.
+
+/// The limits, each with its source in the table.
+#[derive(Debug, Default, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct EventHistory {
+    /// When the table was made.
+    pub date: String,
+    /// How many `LookupEvents` an account may ask in one region each second.
+    pub requests_per_second: u32,
+    /// The most events of one page.
+    pub events_per_page: u32,
+    /// How many days it reaches back.
+    pub days: u32,
+    /// So many minutes after an event it can be expected to be found.
+    pub delivery_minutes: u32,
+    /// So many minutes lie between two reports of an SSM agent, each of which is an event.
+    pub heartbeat_minutes: u32,
+}
