@@ -20,6 +20,7 @@ mod print;
 mod prove;
 mod question;
 mod replay;
+mod report;
 mod stack;
 
 use std::process::ExitCode;
@@ -54,6 +55,8 @@ enum Command {
     Inject(inject::Args),
     /// Derive again, compare, prove; write nothing (for CI)
     Check(check::Args),
+    /// Write the report: text, Markdown, HTML, JSON, SARIF
+    Report(Box<report::Args>),
     /// Show what is known of an action, event, feature or region
     Catalog(catalog::Args),
 }
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Catalog(args) => catalog::run(&args),
     };
     match done {
