@@ -3,10 +3,15 @@
 //! One model, [`report::Report`], is assembled from the derivation and the proof; everything that is shown is rendered
 //! from it. Log content is attacker-controlled: [`escape`] makes it harmless for the terminal.
 
+pub mod activity;
 pub mod coverage;
 pub mod diff;
 pub mod escape;
+pub mod figure;
 pub mod proved;
+pub mod render;
 pub mod replayed;
 pub mod report;
+pub mod sarif;
 pub mod summary;
+pub mod view;

@@ -12,11 +12,13 @@
 
 #[path = "support/node.rs"]
 mod node;
+#[path = "support/python.rs"]
+mod python;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use policyc::prove::document::Document;
 use policyc::prove::evaluate::{ArnReading, Decision, Request, Value, evaluate};
@@ -334,13 +336,8 @@ impl Case {
 
 fn theirs(cases: &[Case]) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulate/simulate.mjs");
-    let mut child = Command::new("node")
-        .arg(script)
-        .arg(node::packages("simulate"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|e| panic!("node did not start ({e}): install Node.js 20 or newer"));
+    let mut child =
+        node::node().arg(script).arg(node::packages("simulate")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let questions = Json::from(cases.iter().map(Case::question).collect::<Vec<_>>()).to_string();
     let mut stdin = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || stdin.write_all(questions.as_bytes()).unwrap());

@@ -182,7 +182,7 @@ impl Replayed {
             total.undetermined += row.undetermined;
         }
         self.actions = by_action.into_values().map(|row| ActionRow { rate: share(row.denied, row.calls), ..row }).collect();
-        self.actions.sort_by(|a, b| (b.denied, b.undetermined).cmp(&(a.denied, a.undetermined)));
+        self.actions.sort_by_key(|row| std::cmp::Reverse((row.denied, row.undetermined)));
         let order = |a: &Row, b: &Row| {
             b.calls.cmp(&a.calls).then_with(|| (&a.action, &a.resource, &a.session).cmp(&(&b.action, &b.resource, &b.session)))
         };

