@@ -21,6 +21,7 @@ mod print;
 mod prove;
 mod question;
 mod replay;
+mod report;
 mod stack;
 
 use std::process::ExitCode;
@@ -57,6 +58,8 @@ enum Command {
     Check(check::Args),
     /// Say which of a baseline's actions a trail cannot show, and what would show them
     Coverage(coverage::Args),
+    /// Write the report: text, Markdown, HTML, JSON, SARIF
+    Report(Box<report::Args>),
     /// Show what is known of an action, event, feature or region
     Catalog(catalog::Args),
 }
@@ -75,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Inject(args) => inject::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Coverage(args) => coverage::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Catalog(args) => catalog::run(&args),
     };
     match done {

@@ -21,3 +21,4 @@ pub use mapping::{RegionalName, map_name, mappings};
 pub use portable::{Portable, Substitutions, portable};
 pub use resolve::{ResolveError, StackValues, resolve};
 pub use role::{RoleRef, roles};
+pub use section::section_lines;

@@ -4,9 +4,14 @@
 //! from it. Log content is attacker-controlled: [`escape`] makes it harmless for the terminal.
 
 pub mod coverage;
+pub mod activity;
 pub mod diff;
 pub mod escape;
+pub mod figure;
 pub mod proved;
+pub mod render;
 pub mod replayed;
 pub mod report;
+pub mod sarif;
 pub mod summary;
+pub mod view;

@@ -1,7 +1,7 @@
 //! `policyc derive`: from recorded activity to a policy.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::arguments::{Format, RoleArgs, TrailArgs};
 use super::error::CliError;
@@ -10,8 +10,9 @@ use super::{Outcome, Verdict, catalog, files, observe, print, stack};
 use crate::catalog::Catalog;
 use crate::compile::{Compiled, Facts, compile};
 use crate::derive::Question;
+use crate::review::render::{self, Templates, render};
 use crate::review::report::Report;
-use crate::review::{diff, escape, summary};
+use crate::review::{diff, escape};
 use crate::trail::Interest;
 
 /// Derive a scoped-down policy from recorded activity.
@@ -74,21 +75,9 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 fn run_trail(args: &Args) -> Outcome {
-    let text = args.role.role.as_deref().ok_or_else(|| CliError::usage("`--trail` needs `--role NAME|ARN`"))?;
-    let role = RoleName::parse(text)?;
-    let newer = catalog::reference(args.reference.as_deref())?;
-    let catalog = newer.as_ref().unwrap_or_else(|| Catalog::embedded());
-    let baseline = baseline(&args.baseline)?;
-    let account = args.role.account.clone().or_else(|| role.account.clone());
-    let interest = Interest { account, roles: BTreeSet::from([role.name.clone()]) };
-    let (ledger, found) = observe::observe(&args.trail, interest, catalog)?;
-    let question = question(&args.role, &role, baseline, args.limit, &ledger, catalog)?;
-    let mut compiled = compile(&question, &ledger, catalog);
-    compiled.tell(found);
-
-    let mut report = Report::new(&question, &ledger, &compiled.derivation, compiled.proof.clone());
     let name = args.out.as_deref().map(files::name).unwrap_or_default();
-    report.certificate = Some(compiled.certificate(&name, &question, &Facts::of(&ledger, catalog)));
+    let (question, compiled, report) =
+        compile_trail(&args.trail, &args.role, &args.baseline, args.limit, args.reference.as_deref(), &name)?;
     show(&question, &compiled, &report, args.format)?;
     write(args, &compiled, &report)?;
     let refused = compiled.derivation.refused();
@@ -96,6 +85,31 @@ fn run_trail(args: &Args) -> Outcome {
         print::note("nothing was granted: an error finding forbids it (see above)");
     }
     Ok(if refused { Verdict::No } else { Verdict::Done })
+}
+
+/// Derives the role of some records, without configuration; writes nothing. `name` is what the policy's file is called.
+pub(super) fn compile_trail(
+    trail: &TrailArgs,
+    asked: &RoleArgs,
+    within: &str,
+    limit: usize,
+    reference: Option<&Path>,
+    name: &str,
+) -> Result<(Question, Compiled, Report), CliError> {
+    let text = asked.role.as_deref().ok_or_else(|| CliError::usage("`--trail` needs `--role NAME|ARN`"))?;
+    let role = RoleName::parse(text)?;
+    let newer = catalog::reference(reference)?;
+    let catalog = newer.as_ref().unwrap_or_else(|| Catalog::embedded());
+    let baseline = baseline(within)?;
+    let account = asked.account.clone().or_else(|| role.account.clone());
+    let interest = Interest { account, roles: BTreeSet::from([role.name.clone()]) };
+    let (ledger, found) = observe::observe(trail, interest, catalog)?;
+    let question = question(asked, &role, baseline, limit, &ledger, catalog)?;
+    let mut compiled = compile(&question, &ledger, catalog);
+    compiled.tell(found);
+    let mut report = Report::new(&question, &ledger, &compiled.derivation, compiled.proof.clone());
+    report.certificate = Some(compiled.certificate(name, &question, &Facts::of(&ledger, catalog)));
+    Ok((question, compiled, report))
 }
 
 /// The policy is written only when nothing forbids it; the report says why when something does.
@@ -131,7 +145,8 @@ pub(super) fn show(question: &Question, compiled: &Compiled, report: &Report, fo
         print::result(&String::from_utf8_lossy(&json(report)?));
         return Ok(());
     }
-    let text = summary::render(report, summary::TEMPLATE).map_err(|e| CliError::usage(format!("the summary's template: {e}")))?;
+    let text = render(std::slice::from_ref(report), render::Format::Text, &Templates::default());
+    let text = text.map_err(|e| CliError::usage(e.to_string()))?;
     print::result(&text);
     let difference = diff::unified(
         &question.baseline.policy,

@@ -34,6 +34,8 @@ pub(super) struct Derived {
     pub(super) question: Question,
     pub(super) compiled: Compiled,
     pub(super) report: Report,
+    /// The template it is injected into, where one is configured.
+    pub(super) template: Option<PathBuf>,
 }
 
 /// Everything a stack's derivation gives: the roles, and every file as it should be.
@@ -131,7 +133,9 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
         result.outputs.push((certificate_path(&policy), certificate.write()));
         let mut report = Report::new(&question, &ledger, &compiled.derivation, compiled.proof.clone());
         report.certificate = Some(certificate);
-        result.roles.push(Derived { logical_id: wanted.logical_id.clone(), policy, question, compiled, report });
+        report.logical_id = Some(wanted.logical_id.clone());
+        let template = wanted.template.as_ref().map(|t| home.join(t));
+        result.roles.push(Derived { logical_id: wanted.logical_id.clone(), policy, question, compiled, report, template });
     }
     result.outputs.extend(templates);
     Ok(result)

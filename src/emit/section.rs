@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::template::{Node, Span, Value};
+use crate::template::{Document, Node, Span, Value};
 
 use super::function::{choice, is_absent};
 use super::managed::Presence;
@@ -78,4 +78,16 @@ pub(crate) fn marked(comments: &[String]) -> Vec<String> {
 /// The inline policy as it stands in `Policies`.
 pub(crate) fn policy(name: &str, document: &Value) -> Value {
     Value::map([("PolicyName", Value::text(name)), ("PolicyDocument", document.clone())])
+}
+
+/// The first and the last line of our section in a role, counted from 1; of the whole role where it has none yet, and
+/// nothing where the template has no such role.
+#[must_use]
+pub fn section_lines(doc: &Document, role: &str, name: &str) -> Option<(usize, usize)> {
+    let resources = doc.get(&["Resources"])?;
+    let (key, resource) = resources.entries().find(|(key, _)| key.as_str() == Some(role))?;
+    let policies = resource.get("Properties").and_then(|p| p.get("Policies"));
+    let own = find(policies, name).items.first().and_then(|at| doc.child_span(policies?, *at));
+    let span = own.unwrap_or(key.span().start..resource.span().end);
+    Some((doc.position(span.start).0, doc.position(span.end.saturating_sub(1)).0))
 }

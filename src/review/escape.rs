@@ -1,4 +1,4 @@
-//! Making log content harmless for where it is shown.
+//! Making log content harmless for where it is shown: one function for each place.
 
 /// Text for a terminal: control characters, bidirectional overrides and other invisible characters are written as
 /// `\u{…}`, so that a name in a log can neither move the cursor nor pose as something else.
@@ -21,6 +21,82 @@ pub fn terminal_lines(text: &str) -> String {
     text.split('\n').map(terminal).collect::<Vec<_>>().join("\n")
 }
 
+/// Text between the tags, or in a quoted attribute, of an HTML document. What [`terminal`] shows as `\u{…}` is shown so
+/// here too: a name must not pose as another one in any format.
+#[must_use]
+pub fn html(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in terminal(text).chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            '`' => safe.push_str("&#96;"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Text anywhere in Markdown: in a paragraph, a table cell, or between the tags of an HTML block. Punctuation that could
+/// be markup becomes a character reference, which CommonMark never takes for structure. A comment behind `@` and `#`
+/// keeps hosts from reading a mention of a person or a reference to an issue into it.
+///
+/// Source: CommonMark 0.31.2, section 2.5, "Entity and numeric character references"; GitHub Flavored Markdown 0.29,
+/// sections 4.10 and 6.9 (tables, extended autolinks).
+#[must_use]
+pub fn markdown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in terminal(text).chars() {
+        match c {
+            '@' | '#' => safe.push_str(&format!("&#{};<!-- -->", u32::from(c))),
+            ' ' | '-' | '/' | ',' | ';' | '+' | '=' | '%' => safe.push(c),
+            c if c.is_ascii() && !c.is_ascii_alphanumeric() => safe.push_str(&format!("&#{};", u32::from(c))),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Text between the quotes of a JSON string.
+#[must_use]
+pub fn json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"')).unwrap_or_default().to_owned()
+}
+
+/// The message of a GitHub workflow command (`::error::MESSAGE`).
+///
+/// Source: actions/toolkit, `packages/core/src/command.ts`, `escapeData`.
+#[must_use]
+pub fn workflow(text: &str) -> String {
+    terminal_lines(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// A property of a GitHub workflow command (`::error title=PROPERTY::…`).
+///
+/// Source: actions/toolkit, `packages/core/src/command.ts`, `escapeProperty`.
+#[must_use]
+pub fn workflow_property(text: &str) -> String {
+    workflow(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// A relative path as the URI reference of a SARIF artifact location (RFC 3986).
+#[must_use]
+pub fn uri(path: &str) -> String {
+    let mut safe = String::with_capacity(path.len());
+    for byte in path.replace('\\', "/").bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            safe.push(char::from(byte));
+        } else {
+            safe.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    safe
+}
+
 fn is_treacherous(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
@@ -36,5 +112,21 @@ mod tests {
         assert_eq!(terminal("evil\u{202e}gpj.exe"), "evil\\u{202e}gpj.exe");
         assert_eq!(terminal("Zürich 東京"), "Zürich 東京");
         assert_eq!(terminal_lines("a\nb\u{7}"), "a\nb\\u{7}");
+    }
+
+    #[test]
+    fn each_place_has_its_own_dangers() {
+        const HOSTILE: &str = "<b>|`*_[x](y) @team #1 a\nb\u{1b}[31m\"'&%:,\\";
+        let marked = markdown(HOSTILE);
+        assert!(!marked.replace("<!-- -->", "").contains(['<', '>', '|', '`', '*', '_', '[', '(', '\n', '\u{1b}', '"', '\\']));
+        assert!(marked.contains("&#64;<!-- -->team &#35;<!-- -->1"), "{marked}");
+        let shown = html(HOSTILE);
+        assert!(!shown.contains(['<', '>', '"', '\'', '\n', '\u{1b}', '`']), "{shown}");
+        assert!(shown.starts_with("&lt;b&gt;|"), "{shown}");
+        let parsed: String = serde_json::from_str(&format!("\"{}\"", json(HOSTILE))).unwrap();
+        assert_eq!(parsed, HOSTILE);
+        assert_eq!(workflow("a\n::error::x 5%"), "a%0A::error::x 5%25");
+        assert_eq!(workflow_property("a,title=b::c"), "a%2Ctitle=b%3A%3Ac");
+        assert_eq!(uri("cfn/a b#?:\u{e4}.yaml"), "cfn/a%20b%23%3F%3A%C3%A4.yaml");
     }
 }

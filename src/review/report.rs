@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::activity::Activity;
+use super::diff;
 use crate::derive::verdict::{ScopeVerdict, Verdict};
 use crate::derive::{Derivation, Question, Reported};
 use crate::iam::{Action, Pattern};
@@ -21,6 +23,8 @@ pub const SCHEMA: u32 = 1;
 pub struct Report {
     /// The version of this format.
     pub schema: u32,
+    /// The role's logical id in its template; none without a stack.
+    pub logical_id: Option<String>,
     /// The role that the policy is for.
     pub role: String,
     /// Its account.
@@ -58,6 +62,28 @@ pub struct Report {
     pub certificate: Option<Certificate>,
     /// Sizes in characters without white space.
     pub size: SizeReport,
+    /// When what was seen was seen.
+    pub activity: Activity,
+    /// The policy's document.
+    pub policy: serde_json::Value,
+    /// The unified difference between the baseline's document and the policy's.
+    pub difference: String,
+    /// Where the policy stands in the repository, the template first.
+    pub places: Vec<PlaceReport>,
+}
+
+/// A place in a file where the policy stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlaceReport {
+    /// The file, relative to where the command ran.
+    pub file: String,
+    /// The first line of the policy's section, counted from 1.
+    pub line: usize,
+    /// Its last line.
+    pub end_line: usize,
+    /// The lines that name an action, by action; for findings about one.
+    #[serde(skip)]
+    pub actions: BTreeMap<String, usize>,
 }
 
 /// The baseline.
@@ -184,6 +210,7 @@ impl Report {
         };
         Self {
             schema: SCHEMA,
+            logical_id: None,
             role: question.role.clone(),
             account: question.account.clone(),
             region: question.region.clone(),
@@ -214,8 +241,50 @@ impl Report {
                 policy: derivation.policy.size(),
                 limit: question.limit,
             },
+            activity: Activity::of(derivation, ledger),
+            policy: derivation.policy.to_value(),
+            difference: diff::unified(
+                &question.baseline.policy,
+                &question.baseline.name,
+                &derivation.policy,
+                &format!("{} (derived)", question.role),
+            ),
+            places: Vec::new(),
         }
     }
+
+    /// Takes on the findings of stages that came after it was assembled.
+    pub fn tell(&mut self, findings: &[crate::finding::Finding]) {
+        self.findings = findings.iter().map(finding).collect();
+    }
+
+    /// What a person calls it: the logical id, or the role's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.logical_id.as_deref().unwrap_or(&self.role)
+    }
+
+    /// How many actions of the baseline are gone, narrowed, kept: the three numbers that matter most.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let narrowed = |a: &&ActionReport| a.granted && !a.resources.iter().any(Pattern::is_any);
+        let gone = self.actions.iter().filter(|a| !a.granted).count();
+        let narrowed = self.actions.iter().filter(narrowed).count();
+        Tally { all: self.actions.len(), gone, narrowed, kept: self.actions.len() - gone - narrowed }
+    }
+}
+
+/// The actions of the baseline, by what became of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// All of them.
+    pub all: usize,
+    /// Not granted any more.
+    pub gone: usize,
+    /// Granted on named resources only.
+    pub narrowed: usize,
+    /// Granted on every resource, because they know none or all are needed.
+    pub kept: usize,
 }
 
 fn action(verdict: &crate::derive::verdict::ActionVerdict) -> ActionReport {

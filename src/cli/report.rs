@@ -1,0 +1,155 @@
+//! `policyc report`: what a derivation found out, for people and for programs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::arguments::{RoleArgs, TrailArgs};
+use super::error::CliError;
+use super::question::MANAGED_POLICY_LIMIT;
+use super::{Outcome, Verdict, check, derive, files, print, stack};
+use crate::emit::place::POLICY_NAME;
+use crate::emit::section_lines;
+use crate::review::render::{self, Templates, render};
+use crate::review::report::{PlaceReport, Report};
+use crate::template::Document;
+
+/// Write the report of a derivation; policies and templates stay as they are.
+///
+/// The exit code tells whether the report could be written, whatever it says: `policyc check` is the command that judges.
+#[derive(clap::Args)]
+#[command(
+    group = clap::ArgGroup::new("source").required(true).args(["stack", "trail"]),
+    after_help = "Examples:\n  policyc report --stack demo --format html -o report.html\n  policyc report --stack demo --format markdown > comment.md\n  policyc report --stack demo --format sarif -o policyc.sarif\n  policyc report --trail ./AWSLogs --role web-Role --format html -o report.html"
+)]
+pub(super) struct Args {
+    /// A stack that `policyc.toml` configures
+    #[arg(long, value_name = "NAME")]
+    stack: Option<String>,
+    #[command(flatten)]
+    trail: TrailArgs,
+    #[command(flatten)]
+    role: RoleArgs,
+    /// The policy to stay inside: an AWS-managed policy by name or ARN, or a file
+    #[arg(long, value_name = "NAME|ARN|FILE", default_value = "AmazonEC2RoleforSSM")]
+    baseline: String,
+    /// What to write
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write it here instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Templates that replace those of policyc with the same file name, such as `markdown.hbs`
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
+    /// The largest size of the result, in characters without white space
+    #[arg(long, value_name = "N", default_value_t = MANAGED_POLICY_LIMIT)]
+    limit: usize,
+    /// The configuration of stacks
+    #[arg(long, value_name = "FILE", default_value = "policyc.toml")]
+    config: PathBuf,
+}
+
+/// What the report is written as.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Format {
+    /// The summary, for a terminal.
+    #[default]
+    Text,
+    /// For a comment on a pull request; never longer than GitHub allows.
+    Markdown,
+    /// One page that needs nothing else, for a browser.
+    Html,
+    /// For programs; `docs/report.schema.json` describes it.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Workflow commands, which GitHub Actions shows as annotations.
+    Github,
+}
+
+impl From<Format> for render::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Markdown => Self::Markdown,
+            Format::Html => Self::Html,
+            Format::Json => Self::Json,
+            Format::Sarif => Self::Sarif,
+            Format::Github => Self::Github,
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let templates = templates(args.templates.as_deref())?;
+    let reports = match &args.stack {
+        Some(name) => of_stack(&stack::Request { name, config: &args.config, inject: true, limit: args.limit })?,
+        None => vec![derive::compile_trail(&args.trail, &args.role, &args.baseline, args.limit, None, "")?.2],
+    };
+    let text = render(&reports, args.format.into(), &templates).map_err(|e| CliError::usage(e.to_string()))?;
+    match &args.out {
+        Some(path) => {
+            let bytes = anstream::adapter::strip_str(&text).to_string().into_bytes();
+            files::write_all(&[(path.clone(), bytes)])?;
+        }
+        None => print::result(&text),
+    }
+    Ok(Verdict::Done)
+}
+
+fn of_stack(request: &stack::Request<'_>) -> Result<Vec<Report>, CliError> {
+    let mut reports = Vec::new();
+    for role in stack::compile_stack(request)?.roles {
+        let mut report = role.report;
+        // The stack's own findings, of the template too, are known only now.
+        report.tell(&role.compiled.derivation.findings);
+        if let Some(template) = &role.template {
+            report.places.extend(in_template(template, &role.logical_id)?);
+        }
+        report.places.extend(in_policy(&role.policy)?);
+        reports.push(report);
+    }
+    Ok(reports)
+}
+
+/// Where the role's own section stands in the template as it is committed.
+fn in_template(path: &Path, role: &str) -> Result<Option<PlaceReport>, CliError> {
+    let bytes = check::committed(path)?;
+    let document = Document::parse(&bytes).map_err(|e| CliError::input(path, e))?;
+    let lines = section_lines(&document, role, POLICY_NAME);
+    Ok(lines.map(|(line, end_line)| place(path, document.text(), line, end_line)))
+}
+
+fn in_policy(path: &Path) -> Result<Option<PlaceReport>, CliError> {
+    let bytes = check::committed(path)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok((!bytes.is_empty()).then(|| place(path, &text, 1, text.lines().count())))
+}
+
+fn place(path: &Path, text: &str, line: usize, end_line: usize) -> PlaceReport {
+    let mut actions = BTreeMap::new();
+    for (n, content) in text.lines().enumerate().take(end_line).skip(line - 1) {
+        let word = content.trim().trim_start_matches("- ").trim_matches(['"', '\'', ',']);
+        if word.contains(':') && !word.contains(' ') {
+            actions.entry(word.to_owned()).or_insert(n + 1);
+        }
+    }
+    PlaceReport { file: path.to_string_lossy().into_owned(), line, end_line, actions }
+}
+
+fn templates(folder: Option<&Path>) -> Result<Templates, CliError> {
+    let mut templates = Templates::default();
+    let Some(folder) = folder else { return Ok(templates) };
+    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut paths: Vec<PathBuf> = entries.map_err(|e| CliError::configuration(folder, e))?.iter().map(|e| e.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.starts_with('.') || path.is_dir() {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).map_err(|e| CliError::configuration(&path, e))?;
+        templates.replace(&name, text).map_err(|e| CliError::configuration(&path, e))?;
+    }
+    Ok(templates)
+}
