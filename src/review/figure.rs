@@ -13,6 +13,7 @@ const CURVE_TOP: f64 = 14.0;
 const CURVE_BOTTOM: f64 = 150.0;
 const BARS_TOP: f64 = 178.0;
 const BARS_BOTTOM: f64 = 232.0;
+const WIDEST: f64 = 40.0;
 const DAY: i64 = 86_400;
 /// More bars than this are not told apart; several days share one.
 const MOST_BARS: i64 = 90;
@@ -146,6 +147,7 @@ fn paths(points: &[Point]) -> (String, String) {
 fn bars(report: &Report, axis: &Axis, step: i64) -> Option<(Vec<Bar>, u64)> {
     let width = axis.x(axis.first + step * DAY) - LEFT;
     let gap = if width > 6.0 { 2.0 } else { 0.5 };
+    let drawn = round((width - gap).min(WIDEST));
     let mut bars: Vec<(i64, Bar)> = Vec::new();
     for day in &report.activity.days {
         let place = (seconds(&format!("{}T00:00:00Z", day.date))? - axis.first) / DAY / step;
@@ -157,7 +159,7 @@ fn bars(report: &Report, axis: &Axis, step: i64) -> Option<(Vec<Bar>, u64)> {
             None => {
                 let x = round(axis.x(axis.first + place * step * DAY) + gap / 2.0);
                 let (date, uses, at_least) = (day.date.clone(), day.uses, day.at_least);
-                bars.push((place, Bar { x, y: 0.0, width: round(width - gap), height: 0.0, date, uses, at_least }));
+                bars.push((place, Bar { x, y: 0.0, width: drawn, height: 0.0, date, uses, at_least }));
             }
         }
     }

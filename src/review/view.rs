@@ -252,7 +252,7 @@ fn role(id: usize, report: &Report) -> RoleView<'_> {
         within: format!("{} {}", report.baseline.name, report.baseline.version).trim_end().to_owned(),
         days: report.window.as_ref().map(|w| (day(&w.first).to_owned(), day(&w.last).to_owned())),
         claims,
-        rows: report.actions.iter().map(|a| row(report, a)).collect(),
+        rows: rows(report),
         warnings,
         notes,
         nothing: nothing(report),
@@ -276,13 +276,10 @@ fn claims(report: &Report) -> Vec<Claim> {
     let (within, covers) = (report.proof.within_baseline, &report.proof.covers_observed);
     let calls =
         if covers.calls == 1 { "the one observed call".to_owned() } else { format!("any of {} observed calls", covers.calls) };
-    let open =
-        |n: usize| format!("{n} of them depend on a condition key that the trail lacks and stand word for word in the baseline");
-    let reason = match (covers.denied.is_empty(), covers.undetermined) {
-        (false, _) => covers.denied.join("; "),
-        (true, 0) => String::new(),
-        (true, n) => open(n),
-    };
+    let mut reasons: Vec<String> = covers.denied.iter().map(|d| format!("it would deny {d}")).collect();
+    if covers.undetermined > 0 {
+        reasons.push(format!("{} cannot be told: the trail lacks a condition key", covers.undetermined));
+    }
     vec![
         Claim {
             claim: format!("grants nothing beyond {}", report.baseline.name),
@@ -290,8 +287,15 @@ fn claims(report: &Report) -> Vec<Claim> {
             mood: mood(within),
             reason: report.proof.reason.clone(),
         },
-        Claim { claim: format!("does not lose {calls}"), verdict: covers.verdict, mood: mood(covers.verdict), reason },
+        Claim { claim: format!("does not lose {calls}"), verdict: covers.verdict, mood: mood(covers.verdict), reason: reasons.join("; ") },
     ]
+}
+
+/// What is granted comes first: it is what a reviewer signs.
+fn rows(report: &Report) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = report.actions.iter().map(|a| row(report, a)).collect();
+    rows.sort_by_key(|r| r.rank);
+    rows
 }
 
 fn row<'a>(report: &Report, action: &'a ActionReport) -> Row<'a> {

@@ -1,0 +1,63 @@
+//! The HTML report in a real browser: it works, runs nothing that a log says, and is accessible in both colour schemes.
+//!
+//! Needs Chromium (Debian: `apt-get install chromium`; or `CHROMIUM=/path/to/it`) and Node.js with npm. The screenshots
+//! lie in `target/tmp/report-*.png`.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
+
+#[path = "support/node.rs"]
+mod node;
+#[path = "support/hostile.rs"]
+mod hostile;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn chromium() -> String {
+    let named = std::env::var("CHROMIUM").ok();
+    let places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].map(str::to_owned);
+    let found = named.into_iter().chain(places).find(|p| Path::new(p).exists());
+    found.expect("no Chromium: install it (Debian: apt-get install -y chromium), or name it in CHROMIUM")
+}
+
+fn check(name: &str, arguments: &[&str]) {
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let page: PathBuf = pictures.join(format!("{name}.html"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let made = Command::new(env!("CARGO_BIN_EXE_policyc"))
+        .arg("report")
+        .args(arguments)
+        .args(["--format", "html", "-o"])
+        .arg(&page)
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let looked = Command::new("node")
+        .arg(root.join("tests/browser/check.mjs"))
+        .args([&node::folder(), Path::new(&chromium()), &page, pictures])
+        .arg(name)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(looked.status.success(), "{}", text(&looked.stderr));
+    assert_eq!(text(&looked.stdout), "", "{name}");
+}
+
+#[test]
+fn the_demo_works_and_is_accessible_in_both_schemes() {
+    check("report-demo", &["--stack", "demo"]);
+}
+
+#[test]
+fn what_a_log_says_is_neither_run_nor_made_an_element() {
+    let trail = hostile::trail();
+    check("hostile", &["--trail", &trail, "--role", hostile::ROLE]);
+}
