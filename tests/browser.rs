@@ -12,10 +12,10 @@
     clippy::panic
 )] // a test says what is wrong by panicking
 
-#[path = "support/node.rs"]
-mod node;
 #[path = "support/hostile.rs"]
 mod hostile;
+#[path = "support/node.rs"]
+mod node;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

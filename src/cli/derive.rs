@@ -133,10 +133,9 @@ fn write(args: &Args, compiled: &Compiled, report: &Report) -> Result<(), CliErr
 
 /// A report as JSON, with a line end.
 pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, CliError> {
-    let mut bytes =
-        serde_json::to_vec_pretty(value).map_err(|e| CliError::usage(format!("the report cannot be written as JSON: {e}")))?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    let text =
+        serde_json::to_string_pretty(value).map_err(|e| CliError::usage(format!("the report cannot be written as JSON: {e}")))?;
+    Ok(format!("{}\n", escape::json_document(&text)).into_bytes())
 }
 
 /// Prints a result: the summary and the diff for people, the report for programs.

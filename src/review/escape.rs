@@ -67,6 +67,22 @@ pub fn json(text: &str) -> String {
     quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"')).unwrap_or_default().to_owned()
 }
 
+/// A JSON document in which what [`terminal`] would not show stands as `\uXXXX`: the same document, safe to print. Such
+/// characters can only stand in strings.
+#[must_use]
+pub fn json_document(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_treacherous(c) && !c.is_ascii() {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
 /// The message of a GitHub workflow command (`::error::MESSAGE`).
 ///
 /// Source: actions/toolkit, `packages/core/src/command.ts`, `escapeData`.
@@ -125,6 +141,8 @@ mod tests {
         assert!(shown.starts_with("&lt;b&gt;|"), "{shown}");
         let parsed: String = serde_json::from_str(&format!("\"{}\"", json(HOSTILE))).unwrap();
         assert_eq!(parsed, HOSTILE);
+        let document = json_document("{\n  \"\u{202e}\u{9b}\": \"\u{e0041}\u{e4}\"\n}");
+        assert_eq!(document, "{\n  \"\\u202e\\u009b\": \"\\udb40\\udc41\u{e4}\"\n}");
         assert_eq!(workflow("a\n::error::x 5%"), "a%0A::error::x 5%25");
         assert_eq!(workflow_property("a,title=b::c"), "a%2Ctitle=b%3A%3Ac");
         assert_eq!(uri("cfn/a b#?:\u{e4}.yaml"), "cfn/a%20b%23%3F%3A%C3%A4.yaml");

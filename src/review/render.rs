@@ -145,7 +145,7 @@ pub fn render(reports: &[Report], format: Format, templates: &Templates) -> Resu
 /// The JSON that a template gave, laid out anew: templates need not care for commas' surroundings.
 fn tidy(text: &str) -> Result<String, serde_json::Error> {
     let value: serde_json::Value = serde_json::from_str(text)?;
-    Ok(format!("{}\n", serde_json::to_string_pretty(&value)?))
+    Ok(format!("{}\n", escape::json_document(&serde_json::to_string_pretty(&value)?)))
 }
 
 const CUT: &str = "\n\n**The report is longer than a comment may be and was cut here.** Run `policyc report` for all of it.\n";

@@ -46,9 +46,11 @@ pub struct SarifResult {
     /// `error`, `warning` or `note`.
     pub level: String,
     /// The role, what was found, and what to do.
+    pub text: String,
+    /// The same, for SARIF: brackets do not begin a link (SARIF 2.1.0, section 3.11.6).
     pub message: String,
-    /// The file, as a URI reference.
-    pub file: String,
+    /// The file; absent where the policy stands in none.
+    pub file: Option<String>,
     /// The first line, counted from 1.
     pub line: usize,
     /// The last line.
@@ -90,13 +92,15 @@ fn result(report: &Report, finding: &FindingReport) -> SarifResult {
     let place = report.places.first();
     let (line, end_line) = place.map_or((1, 1), |p| lines(p, &finding.message));
     let advice = if finding.advice.is_empty() { String::new() } else { format!(" {}.", capitalised(&finding.advice)) };
+    let text = escape::terminal(&format!("{}: {}.{advice}", report.name(), capitalised(&finding.message)));
     let identity = format!("{}\0{}\0{}\0{}", finding.code, report.account, report.role, finding.message);
     SarifResult {
         code: finding.code,
         rule: Code::ALL.iter().position(|c| c.as_str() == finding.code).unwrap_or_default(),
         level: finding.severity.to_string(),
-        message: escape::terminal(&format!("{}: {}.{advice}", report.name(), capitalised(&finding.message))),
-        file: escape::uri(place.map_or("policyc.toml", |p| &p.file)),
+        message: text.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]"),
+        text,
+        file: place.map(|p| p.file.clone()),
         line,
         end_line,
         fingerprint: Sha256::digest(identity).iter().take(16).map(|b| format!("{b:02x}")).collect(),

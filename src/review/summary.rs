@@ -155,7 +155,9 @@ fn called(row: &Reported) -> Vec<Piece> {
 }
 
 fn suspicious(row: &SuspiciousReport) -> Vec<Piece> {
-    vec![piece("bad", &row.event), plain(format!(" {} on {}  ", row.action, row.resource)), piece("dim", &row.why)]
+    // A name from a log must not begin the line: a CI runner would read a command there.
+    let on = plain(format!(" on {}  ", row.resource));
+    vec![piece("bad", &row.action), on, piece("dim", &row.why), plain("  event "), plain(&row.event)]
 }
 
 fn finding(finding: &FindingReport) -> Vec<Piece> {

@@ -287,7 +287,12 @@ fn claims(report: &Report) -> Vec<Claim> {
             mood: mood(within),
             reason: report.proof.reason.clone(),
         },
-        Claim { claim: format!("does not lose {calls}"), verdict: covers.verdict, mood: mood(covers.verdict), reason: reasons.join("; ") },
+        Claim {
+            claim: format!("does not lose {calls}"),
+            verdict: covers.verdict,
+            mood: mood(covers.verdict),
+            reason: reasons.join("; "),
+        },
     ]
 }
 

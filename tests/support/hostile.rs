@@ -66,12 +66,27 @@ fn records() -> Vec<Value> {
         };
         let at = 10 * n + 1;
         records.push(record(at, "s3.amazonaws.com", "PutObject", put(&format!("bucket-{n}"), json!({"eventID": name}))));
-        records.push(record(at + 1, "s3.amazonaws.com", "PutObject", put("denied", json!({"errorCode": "AccessDenied", "errorMessage": name, "eventID": format!("{name}2")}))));
+        records.push(record(
+            at + 1,
+            "s3.amazonaws.com",
+            "PutObject",
+            put("denied", json!({"errorCode": "AccessDenied", "errorMessage": name, "eventID": format!("{name}2")})),
+        ));
         records.push(record(at + 2, "ssm.amazonaws.com", "GetParameters", json!({"requestParameters": {"names": [name]}})));
         records.push(record(at + 3, "ssm.amazonaws.com", "GetDocument", json!({"requestParameters": {"name": name}})));
         records.push(record(at + 4, "sqs.amazonaws.com", &format!("Zap{name}"), json!({})));
-        records.push(record(at + 5, "s3.amazonaws.com", "GetObject", put("elsewhere", json!({"sourceIPAddress": "192.0.2.66", "eventID": format!("{name}5")}))));
-        records.push(record(at + 6, "s3.amazonaws.com", "GetObject", put("failed", json!({"errorCode": name, "eventID": format!("{name}6")}))));
+        records.push(record(
+            at + 5,
+            "s3.amazonaws.com",
+            "GetObject",
+            put("elsewhere", json!({"sourceIPAddress": "192.0.2.66", "eventID": format!("{name}5")})),
+        ));
+        records.push(record(
+            at + 6,
+            "s3.amazonaws.com",
+            "GetObject",
+            put("failed", json!({"errorCode": name, "eventID": format!("{name}6")})),
+        ));
     }
     records
 }
