@@ -42,7 +42,7 @@ fn check(name: &str, arguments: &[&str]) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let looked = Command::new("node")
         .arg(root.join("tests/browser/check.mjs"))
-        .args([&node::folder(), Path::new(&chromium()), &page, pictures])
+        .args([&node::packages("browser"), Path::new(&chromium()), &page, pictures])
         .arg(name)
         .output()
         .unwrap();

@@ -147,7 +147,7 @@ fn the_report_of_derive_is_the_json_format() {
 
 #[test]
 fn sarif_is_as_its_schema_says_and_points_at_the_role() {
-    let schema = node::folder().join("node_modules/@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json");
+    let schema = node::packages("browser").join("node_modules/@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json");
     validate(&schema, &[scratch("demo.sarif", demo("sarif")), scratch("hostile.sarif", hostile("sarif"))]);
 
     let log: Value = serde_json::from_str(&demo("sarif")).unwrap();
