@@ -3,8 +3,8 @@
 //! One model, [`report::Report`], is assembled from the derivation and the proof; everything that is shown is rendered
 //! from it. Log content is attacker-controlled: [`escape`] makes it harmless for the terminal.
 
-pub mod coverage;
 pub mod activity;
+pub mod coverage;
 pub mod diff;
 pub mod escape;
 pub mod figure;
