@@ -14,7 +14,9 @@ mod documents;
 mod error;
 mod evaluate;
 mod files;
+mod init;
 mod inject;
+mod manual;
 mod merge;
 mod observe;
 mod print;
@@ -26,13 +28,24 @@ mod stack;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use error::CliError;
 
+/// What a newcomer types first, and what scripts rely on.
+const AFTER_HELP: &str = "\
+Start here:
+  policyc derive --trail ./AWSLogs --role web-Role      what does this role need? (prints; writes nothing)
+  policyc init                                          a first policyc.toml from the templates of this folder
+  policyc derive --stack main                           write the policies, put them into the templates
+  policyc report --stack main --format html -o report.html
+  policyc check --stack main                            in CI: is everything as derived, and proved?
+
+Exit codes: 0 done · 1 a check said no · 2 usage or configuration · 3 unreadable input · 4 AWS";
+
 #[derive(Parser)]
 #[command(name = "policyc", version, about = "A least-privilege IAM policy compiler", max_term_width = 120)]
-#[command(after_help = "Exit codes: 0 done · 1 a check said no · 2 usage or configuration · 3 unreadable input · 4 AWS")]
+#[command(after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -62,6 +75,12 @@ enum Command {
     Report(Box<report::Args>),
     /// Show what is known of an action, event, feature or region
     Catalog(catalog::Args),
+    /// Write a first policyc.toml after looking at the templates
+    Init(init::Args),
+    /// Print the completions of a shell
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page
+    Man(manual::ManArgs),
 }
 
 /// Runs the command line of this process.
@@ -80,6 +99,9 @@ pub fn run() -> ExitCode {
         Command::Coverage(args) => coverage::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Catalog(args) => catalog::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Completions(args) => manual::completions(&args, Cli::command()),
+        Command::Man(args) => manual::man(&args, Cli::command()),
     };
     match done {
         Ok(Verdict::Done) => ExitCode::SUCCESS,

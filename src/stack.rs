@@ -4,6 +4,7 @@
 //! by the generator of its recording. `policyc.toml` says which stack is derived from what and into which files.
 
 pub mod config;
+pub mod draft;
 
 use std::collections::{BTreeMap, BTreeSet};
 
