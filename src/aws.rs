@@ -1,7 +1,7 @@
 //! A live account: what belongs to a stack and what it did, through the SDK. Read-only.
 //!
-//! [`event_history`] looks up what sessions did, [`bucket`] fetches the log files of a trail, [`selectors`] asks what a trail
-//! shows. Each is given the clients it uses; what they fetch is bytes as [`crate::trail`] reads them.
+//! [`event_history`] looks up what sessions did, [`bucket`] fetches the log files of a trail, [`trails`] finds the
+//! trails and what they log. Each is given the clients it uses; what they fetch is bytes as [`crate::trail`] reads them.
 
 pub mod bucket;
 pub mod event_history;
@@ -10,3 +10,4 @@ pub mod fetch;
 pub mod lookup;
 pub mod pace;
 pub mod spool;
+pub mod trails;

@@ -6,15 +6,15 @@
 //! `PREFIX/AWSLogs/[ORGANISATION/]ACCOUNT/CloudTrail/REGION/YYYY/MM/DD/FILE`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Region;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use jiff::civil::Date;
 
-use super::failure::Failure;
+use super::failure::{Failure, GaveUp, tried};
 use super::lookup::Patience;
-use super::pace::{backoff, chance};
 
 /// Where a trail delivers to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,7 +168,7 @@ impl Bucket {
     /// When the bucket does not exist.
     pub async fn open(client: &Client, name: &str, patience: Patience) -> Result<Self, BucketError> {
         let bucket = Self { client: client.clone(), name: name.to_owned(), patience };
-        let region = bucket.tried("", "s3:ListBucket", || async { bucket.region().await }).await?;
+        let region = bucket.tried("", "s3:ListBucket", patience.timeout, || async { bucket.region().await }).await?;
         let here = client.config().region().map(ToString::to_string);
         let Some(region) = region.filter(|region| Some(region) != here.as_ref()) else { return Ok(bucket) };
         let there = client.config().to_builder().region(Region::new(region)).build();
@@ -178,13 +178,12 @@ impl Bucket {
     /// The bucket's region; S3 says it to everybody, with a refusal too.
     async fn region(&self) -> Result<Option<String>, Failure> {
         let request = self.client.head_bucket().bucket(&self.name).customize().config_override(once());
-        match tokio::time::timeout(self.patience.timeout, request.send()).await {
-            Ok(Ok(found)) => Ok(found.bucket_region().map(str::to_owned)),
-            Ok(Err(error)) => {
+        match request.send().await {
+            Ok(found) => Ok(found.bucket_region().map(str::to_owned)),
+            Err(error) => {
                 let header = error.raw_response().and_then(|raw| raw.headers().get("x-amz-bucket-region"));
                 header.map_or_else(|| Err(Failure::of(&error)), |region| Ok(Some(region.to_owned())))
             }
-            Err(_) => Err(self.late()),
         }
     }
 
@@ -273,12 +272,9 @@ impl Bucket {
                 .set_delimiter(delimiter.map(str::to_owned))
                 .set_continuation_token(token.clone());
             let request = request.customize().config_override(once());
-            match tokio::time::timeout(self.patience.timeout, request.send()).await {
-                Ok(answer) => answer.map_err(|error| Failure::of(&error)),
-                Err(_) => Err(self.late()),
-            }
+            request.send().await.map_err(|error| Failure::of(&error))
         };
-        self.tried(prefix, "s3:ListBucket", ask).await
+        self.tried(prefix, "s3:ListBucket", self.patience.timeout, ask).await
     }
 
     /// Tries until it is done or cannot be.
@@ -286,23 +282,14 @@ impl Bucket {
         &self,
         key: &str,
         permission: &'static str,
+        limit: Duration,
         ask: impl Fn() -> F,
     ) -> Result<T, BucketError> {
         let (bucket, key) = (self.name.clone(), key.to_owned());
-        let mut reason = String::new();
-        for tries in 1..=self.patience.tries {
-            reason = match ask().await {
-                Ok(done) => return Ok(done),
-                Err(Failure::Denied(reason)) => return Err(BucketError::Denied { bucket, key, reason, permission }),
-                Err(Failure::Final(reason)) => return Err(BucketError::Refused { bucket, key, reason }),
-                Err(passing) => passing.reason().to_owned(),
-            };
-            tokio::time::sleep(backoff(self.patience.base, tries, chance())).await;
-        }
-        Err(BucketError::Failed { bucket, key, tries: self.patience.tries, reason })
-    }
-
-    pub(super) fn late(&self) -> Failure {
-        Failure::Passing(format!("no answer within {} s", self.patience.timeout.as_secs_f32()))
+        tried(&self.patience, limit, ask).await.map_err(|GaveUp { failure, tries }| match failure {
+            Failure::Denied(reason) => BucketError::Denied { bucket, key, reason, permission },
+            Failure::Final(reason) => BucketError::Refused { bucket, key, reason },
+            Failure::Throttled(reason) | Failure::Passing(reason) => BucketError::Failed { bucket, key, tries, reason },
+        })
     }
 }

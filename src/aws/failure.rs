@@ -2,8 +2,13 @@
 //!
 //! Source of the codes: AWS CloudTrail API Reference, "Common Errors"; Amazon S3 API Reference, "Error responses".
 
+use std::time::Duration;
+
 use aws_sdk_cloudtrail::config::http::HttpResponse;
 use aws_sdk_cloudtrail::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use super::lookup::Patience;
+use super::pace::{backoff, chance};
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +64,17 @@ impl Failure {
             429 => Self::Throttled(reason),
             401 | 403 => Self::Denied(reason),
             _ if DENIED.contains(&code) => Self::Denied(reason),
-            // A connection that was too slow for S3, with a status of the caller's fault.
+            // An answer that cannot be read was cut or spoilt on its way.
+            200..300 => Self::Passing(format!("the answer cannot be read: {}", DisplayErrorContext(error))),
+            // A connection that was too slow for S3 has a status that blames the caller.
             _ if status.is_server_error() || code == "RequestTimeout" => Self::Passing(reason),
             _ => Self::Final(reason),
         }
+    }
+
+    /// No answer came in time.
+    pub(super) fn late(limit: Duration) -> Self {
+        Self::Passing(format!("no answer within {} s", limit.as_secs_f32()))
     }
 
     /// What AWS or the connection says.
@@ -70,5 +82,34 @@ impl Failure {
         match self {
             Self::Denied(reason) | Self::Throttled(reason) | Self::Passing(reason) | Self::Final(reason) => reason,
         }
+    }
+}
+
+/// Why trying ended without an answer.
+pub(super) struct GaveUp {
+    /// The last failure.
+    pub(super) failure: Failure,
+    /// How often it was tried.
+    pub(super) tries: u32,
+}
+
+/// Asks until there is an answer, it is clear that there will be none, or patience ends. Each answer has to come within `limit`.
+pub(super) async fn tried<T, F>(patience: &Patience, limit: Duration, ask: impl Fn() -> F) -> Result<T, GaveUp>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let answer = tokio::time::timeout(limit, ask()).await;
+        let failure = match answer {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure::late(limit),
+        };
+        if matches!(failure, Failure::Denied(_) | Failure::Final(_)) || tries >= patience.tries {
+            return Err(GaveUp { failure, tries });
+        }
+        tokio::time::sleep(backoff(patience.base, tries, chance())).await;
     }
 }

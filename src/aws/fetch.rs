@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::primitives::ByteStreamError;
 use md5::{Digest, Md5};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -116,11 +118,8 @@ const SLOWEST: u64 = 64 << 10;
 impl Bucket {
     /// A file's bytes, whole.
     async fn get(&self, object: &Object) -> Result<Vec<u8>, BucketError> {
-        let patience = self.patience.timeout + Duration::from_secs(object.size / SLOWEST);
-        self.tried(&object.key, "s3:GetObject", || async {
-            tokio::time::timeout(patience, self.get_once(object)).await.unwrap_or_else(|_| Err(self.late()))
-        })
-        .await
+        let limit = self.patience.timeout + Duration::from_secs(object.size / SLOWEST);
+        self.tried(&object.key, "s3:GetObject", limit, || self.get_once(object)).await
     }
 
     async fn get_once(&self, object: &Object) -> Result<Vec<u8>, Failure> {
@@ -128,7 +127,7 @@ impl Bucket {
         let answer = request.send().await.map_err(|error| Failure::of(&error))?;
         // Under a key of KMS the tag is no digest of the bytes, and that of a file in parts is one of the parts'.
         let plain = answer.ssekms_key_id().is_none() && object.etag.len() == 32;
-        let body = answer.body.collect().await.map_err(|error| Failure::Passing(format!("its body ended early: {error}")))?;
+        let body = answer.body.collect().await.map_err(|error| spoilt(&error))?;
         let bytes = body.to_vec();
         if bytes.len() as u64 != object.size {
             return Err(Failure::Passing(format!("{} of {} bytes came", bytes.len(), object.size)));
@@ -138,6 +137,10 @@ impl Bucket {
         }
         Ok(bytes)
     }
+}
+
+fn spoilt(error: &ByteStreamError) -> Failure {
+    Failure::Passing(format!("its bytes did not come whole: {}", DisplayErrorContext(error)))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -165,7 +165,7 @@ async fn ask(desk: &Desk<'_>, lookup: &Lookup, next: &Next) -> Result<Asked, Eve
         let failure = match answer {
             Ok(Ok(page)) => return Ok(Asked::Page(Box::new(page))),
             Ok(Err(error)) => Failure::of(&error),
-            Err(_) => Failure::Passing(format!("no answer within {} s", desk.patience.timeout.as_secs_f32())),
+            Err(_) => Failure::late(desk.patience.timeout),
         };
         let wait = backoff(desk.patience.base, tries, chance());
         reason = match failure {

@@ -12,9 +12,13 @@
 
 mod bucket;
 mod event_history;
+mod faults;
 #[path = "../lookup_server/mod.rs"]
 mod lookup_server;
 mod moto;
 #[path = "../support/python.rs"]
 mod python;
 mod records;
+mod resumed;
+mod spoilt;
+mod trails;
