@@ -76,6 +76,9 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern {
     tokens: Vec<Token>,
+    /// The text of the literals that it begins with: most texts are told apart by it.
+    prefix: String,
+    has_variables: bool,
 }
 
 /// The context of a request as patterns see it.
@@ -125,12 +128,15 @@ impl Pattern {
                 tokens.push(token);
             }
         }
-        Ok(Self { tokens })
+        Ok(Self::of(tokens))
     }
 
     /// A pattern of ready tokens.
     pub(crate) fn of(tokens: Vec<Token>) -> Self {
-        Self { tokens }
+        let literal = |token: &Token| if let Token::Literal(c) = token { Some(*c) } else { None };
+        let prefix = tokens.iter().map_while(literal).collect();
+        let has_variables = tokens.iter().any(|token| matches!(token, Token::Variable { .. }));
+        Self { tokens, prefix, has_variables }
     }
 
     /// The pieces in order.
@@ -141,7 +147,8 @@ impl Pattern {
 
     /// The context keys of its variables.
     pub fn variables(&self) -> impl Iterator<Item = &Variable> {
-        self.tokens.iter().filter_map(|token| match token {
+        let tokens: &[Token] = if self.has_variables { &self.tokens } else { &[] };
+        tokens.iter().filter_map(|token| match token {
             Token::Variable { variable, .. } => Some(variable),
             _ => None,
         })
@@ -159,10 +166,12 @@ impl Pattern {
     /// nothing.
     #[must_use]
     pub fn matches(&self, text: &str, context: &Context) -> bool {
-        if self.variables().next().is_none() {
-            return run(&self.tokens, text);
+        let Some(rest) = text.strip_prefix(self.prefix.as_str()) else { return false };
+        let tokens = self.tokens.get(self.prefix.chars().count()..).unwrap_or_default();
+        if self.has_variables {
+            return expand(tokens, context).is_some_and(|tokens| run(&tokens, rest));
         }
-        expand(&self.tokens, context).is_some_and(|tokens| run(&tokens, text))
+        matches!(tokens, [Token::Any { colons: true }]) || run(tokens, rest)
     }
 }
 

@@ -211,8 +211,16 @@ fn pattern(own: &Pattern, text: &str, call: &Call) -> Truth {
 }
 
 fn matcher(own: &Matcher, call: &Call) -> Truth {
-    let best = own.patterns.iter().map(|own| pattern(own, &call.resource, call)).max_by_key(|truth| *truth as u8);
-    let best = best.unwrap_or(Truth::No);
+    let mut best = Truth::No;
+    for own in &own.patterns {
+        match pattern(own, &call.resource, call) {
+            Truth::No => {}
+            truth => best = truth,
+        }
+        if best == Truth::Yes {
+            break;
+        }
+    }
     let unresolved = || own.patterns.iter().any(|own| unknown_variables(own, call).next().is_some());
     let void = || own.patterns.iter().any(|own| own.is_void(&call.context));
     match (own.negated, best) {
