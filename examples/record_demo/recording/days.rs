@@ -133,7 +133,7 @@ fn work(events: &mut Vec<Event>) {
 
     let sent = at(1, 9, 26, 12);
     events.extend(operators::command(sent, Person::Alice, &PUBLIC, "AWS-RunShellScript", "message of the day", 9));
-    events.push(agent::parameters(after(sent, 2), &PUBLIC, &["/ssm-demo/motd"]));
+    events.push(agent::parameters(after(sent, 2), &PUBLIC, &["/demo/motd"]));
 
     let sent = at(2, 20, 0, 4);
     let command = operators::command_id(sent, "AWS-RunPatchBaseline");
