@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
@@ -91,9 +92,13 @@ fn records() -> Vec<Value> {
     records
 }
 
-/// The path of the trail.
+/// The path of the trail. The tests of a process read one file, which is written once.
 pub(crate) fn trail() -> String {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-{}.json", std::process::id()));
-    fs::write(&path, json!({"Records": records()}).to_string()).unwrap();
-    path.to_string_lossy().into_owned()
+    static PATH: OnceLock<String> = OnceLock::new();
+    let write = || {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-{}.json", std::process::id()));
+        fs::write(&path, json!({"Records": records()}).to_string()).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    PATH.get_or_init(write).clone()
 }
