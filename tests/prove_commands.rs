@@ -74,6 +74,33 @@ fn prove_answers_and_exits() {
     check(&[&read, "--within", &all, "--certificate", "c.json"], 2, "--covers");
 }
 
+/// Sixty overlapping patterns on either side of Allow and Deny: the answer is `refused`, within a fixed amount of memory.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_question_beyond_the_budget_is_refused_in_bounded_memory() {
+    let pattern = |n: usize| {
+        let letter = |k: usize| char::from(b'a' + u8::try_from((n / 4_usize.pow(u32::try_from(k).unwrap())) % 4).unwrap());
+        format!("arn:aws:s3:::*{}{}*{}{}*", letter(0), letter(1), letter(2), letter(3))
+    };
+    let statement =
+        |effect: &str, resources: Vec<String>| serde_json::json!({"Effect": effect, "Action": "*", "Resource": resources});
+    let one_each = |effect: &str, from: usize| (from..from + 60).map(|n| statement(effect, vec![pattern(n)])).collect::<Vec<_>>();
+    let document = |statements: Vec<Value>| serde_json::json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+    let new = document(vec![statement("Allow", vec!["arn:aws:s3:::?*a*b*c*d*a*c*b*d*".to_owned()])]);
+    let old = document([one_each("Allow", 0), one_each("Deny", 100)].concat());
+    let home = policies(&[("new.json", &new), ("old.json", &old)]);
+    // The limit is on address space, in KiB: threads' stacks and the mapped program included.
+    let done = Command::new("sh")
+        .args(["-c", "ulimit -v 400000 && exec \"$0\" prove new.json --within old.json", env!("CARGO_BIN_EXE_policyc")])
+        .current_dir(home.path())
+        .env("RAYON_NUM_THREADS", "2")
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&done.stdout);
+    assert_eq!(done.status.code(), Some(1), "{out}{}", String::from_utf8_lossy(&done.stderr));
+    assert!(out.contains("refused") && out.contains("the budget of 50000000 steps ran out"), "{out}");
+}
+
 #[test]
 fn prove_shows_the_counterexample_and_the_statement() {
     let home = policies(&[("read.json", READ), ("all.json", READ_ALL)]);
