@@ -5,6 +5,7 @@
 //! means and what it does not.
 
 mod automaton;
+mod binding;
 mod bits;
 pub mod certificate;
 pub mod condition;

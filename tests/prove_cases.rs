@@ -59,7 +59,9 @@ fn the_reader_rejects_what_the_grammar_does_not_have() {
     check(&statement(&format!(r#"{rest},"Principal":"*""#)), "$.Statement[0]:", "`Principal`");
     check(&statement(&format!(r#"{rest},"NotAction":"s3:GetObject""#)), "$.Statement[0]:", "exclude each other");
     check(&statement(&format!(r#"{rest},"Sid":"a b""#)), "$.Statement[0].Sid:", "Sid");
-    check(&statement(&format!(r#"{rest},"Condition":{{}}"#)), "$.Statement[0].Condition:", "empty");
+    check(&statement(&format!(r#"{rest},"Condition":{{"Bool":{{}}}}"#)), "$.Statement[0].Condition.Bool:", "no condition key");
+    // The console writes it, and IAM stores it: it is no condition.
+    assert!(Document::read(statement(&format!(r#"{rest},"Condition":{{}}"#)).as_bytes()).is_ok());
     check(&statement(r#""Effect":"allow","Action":"*","Resource":"*""#), "$.Statement[0].Effect:", "`Allow` or `Deny`");
     check(&statement(r#""Action":"*","Resource":"*""#), "$.Statement[0]:", "no `Effect`");
     check(&statement(r#""Effect":"Allow","Resource":"*""#), "$.Statement[0]:", "neither `Action` nor `NotAction`");

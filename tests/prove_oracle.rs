@@ -10,100 +10,18 @@
     clippy::panic
 )] // a test says what is wrong by panicking
 
-use std::collections::BTreeMap;
-
 use policyc::prove::document::Document;
 use policyc::prove::evaluate::{ArnReading, Decision, Request, Value, evaluate};
 use policyc::prove::subset::{Budget, Verdict, within};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-/// Wildcards by trying everything; `literal` characters come escaped as single-character strings.
-fn glob(pattern: &[char], text: &[char]) -> bool {
-    match (pattern.first(), text.first()) {
-        (None, None) => true,
-        (Some('*'), _) => glob(&pattern[1..], text) || !text.is_empty() && glob(pattern, &text[1..]),
-        (Some('?'), Some(_)) => glob(&pattern[1..], &text[1..]),
-        (Some(p), Some(t)) => p == t && glob(&pattern[1..], &text[1..]),
-        _ => false,
-    }
-}
-
-/// `${v}` replaced; the values of the universe have no wildcards in them.
-fn filled(pattern: &str, context: &BTreeMap<String, Value>) -> Option<String> {
-    if !pattern.contains("${v}") {
-        return Some(pattern.to_owned());
-    }
-    match context.get("v") {
-        Some(Value::One(value)) => Some(pattern.replace("${v}", value)),
-        _ => None,
-    }
-}
-
-fn like(pattern: &str, text: &str, context: &BTreeMap<String, Value>) -> bool {
-    let chars = |text: &str| text.chars().collect::<Vec<_>>();
-    filled(pattern, context).is_some_and(|pattern| glob(&chars(&pattern), &chars(text)))
-}
-
-fn arn(pattern: &str, text: &str, context: &BTreeMap<String, Value>, segmented: bool) -> bool {
-    if pattern == "*" || !segmented {
-        return like(pattern, text, context);
-    }
-    let (pattern, text): (Vec<_>, Vec<_>) = (pattern.splitn(6, ':').collect(), text.splitn(6, ':').collect());
-    pattern.len() == text.len() && pattern.iter().zip(text).all(|(pattern, text)| like(pattern, text, context))
-}
-
-fn strings(json: &Json) -> Vec<&str> {
-    json.as_array()
-        .map_or_else(|| vec![json.as_str().unwrap()], |items| items.iter().map(|item| item.as_str().unwrap()).collect())
-}
-
-fn holds(operator: &str, key: &str, wanted: &Json, context: &BTreeMap<String, Value>) -> bool {
-    let (set, operator) = operator.split_once(':').unwrap_or(("", operator));
-    let values: Option<Vec<&String>> = context.get(key).map(|value| match value {
-        Value::One(one) => vec![one],
-        Value::Many(many) => many.iter().collect(),
-    });
-    if operator == "Null" {
-        return strings(wanted).contains(&if values.is_none() { "true" } else { "false" });
-    }
-    let name = operator.trim_end_matches("IfExists");
-    let Some(values) = values else {
-        return operator.ends_with("IfExists") || set == "ForAllValues" || set.is_empty() && name.contains("Not");
-    };
-    let void = name.contains("Not") && strings(wanted).iter().any(|wanted| filled(wanted, context).is_none());
-    let one = |value: &str| {
-        let matched = strings(wanted).iter().any(|wanted| match name.replace("Not", "").as_str() {
-            "StringEquals" => filled(wanted, context).is_some_and(|wanted| wanted == value),
-            "StringEqualsIgnoreCase" => filled(wanted, context).is_some_and(|wanted| wanted.eq_ignore_ascii_case(value)),
-            _ => like(wanted, value, context),
-        });
-        !void && matched != name.contains("Not")
-    };
-    if set == "ForAllValues" { values.iter().all(|v| one(v)) } else { values.iter().any(|v| one(v)) }
-}
-
-fn applies(statement: &Json, request: &Request, segmented: bool) -> bool {
-    let action = |pattern: &&str| like(&pattern.to_lowercase(), &request.action.to_lowercase(), &request.context);
-    let resource = |pattern: &&str| arn(pattern, &request.resource, &request.context, segmented);
-    let either = |plain: &str, negated: &str, test: &dyn Fn(&&str) -> bool| match statement.get(plain) {
-        Some(json) => strings(json).iter().any(test),
-        None => {
-            let patterns = strings(&statement[negated]);
-            !patterns.iter().any(test) && patterns.iter().all(|pattern| filled(pattern, &request.context).is_some())
-        }
-    };
-    let conditions = statement.get("Condition").and_then(Json::as_object).into_iter().flatten();
-    either("Action", "NotAction", &action)
-        && either("Resource", "NotResource", &resource)
-        && conditions.into_iter().all(|(operator, block)| {
-            block.as_object().unwrap().iter().all(|(key, wanted)| holds(operator, key, wanted, &request.context))
-        })
-}
+#[path = "support/plain.rs"]
+mod plain;
 
 /// Allowed, explicitly denied.
 fn plainly(statements: &[Json], request: &Request, segmented: bool) -> (bool, bool) {
-    let any = |effect: &str| statements.iter().any(|s| s["Effect"] == effect && applies(s, request, segmented));
+    let any = |effect: &str| statements.iter().any(|s| s["Effect"] == effect && plain::applies(s, request, segmented));
     (any("Allow") && !any("Deny"), any("Deny"))
 }
 
@@ -138,7 +56,7 @@ fn condition(variables: bool) -> impl Strategy<Value = (String, Json)> {
     ]);
     let text = (set, operator, exists, some(VALUES), some(PLAIN)).prop_map(move |(set, operator, exists, like, plain)| {
         let values = if operator.ends_with("Like") { like } else { plain };
-        let kept: Vec<&str> = strings(&values).into_iter().filter(|v| variables || !v.contains('$')).collect();
+        let kept: Vec<&str> = plain::strings(&values).into_iter().filter(|v| variables || !v.contains('$')).collect();
         (format!("{set}{operator}{exists}"), if kept.is_empty() { json!(["a"]) } else { json!(kept) })
     });
     prop_oneof![6 => text, 1 => prop::bool::ANY.prop_map(|absent| ("Null".to_owned(), json!(absent.to_string())))]

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::automaton::Symbol;
+use super::binding::bound;
 use super::dimension::{Witness, value};
-use super::document::Document;
+use super::document::{Document, Statement};
 use super::evaluate::{ArnReading, Request, Value, evaluate};
 use super::pattern::Variable;
 
@@ -64,7 +65,7 @@ enum Filling {
     Defaults,
 }
 
-/// A request made of the choices that the new policies allow and the baseline does not. `referred` are the keys that any
+/// A request made of the choices that the new policies allow, by `statement`, and the baseline does not. `referred` are the keys that any
 /// pattern refers to: with and without a value, since a negated element needs one and is broken by none.
 ///
 /// # Errors
@@ -72,7 +73,7 @@ enum Filling {
 pub(crate) fn confirm(
     choices: &Choices,
     referred: &BTreeSet<&str>,
-    new: &[Document],
+    (new, statement): (&[Document], &Statement),
     baseline: &[Document],
     reading: ArnReading,
 ) -> Result<Request, String> {
@@ -82,10 +83,13 @@ pub(crate) fn confirm(
     for (filling, also) in
         [Filling::Distinct, Filling::Same, Filling::Defaults].into_iter().flat_map(|f| [(f, &none), (f, referred)])
     {
-        if let Some(request) = concrete(choices, also, filling)
-            && gets_out(&request)
-        {
+        let Some(request) = concrete(choices, also, filling) else { continue };
+        if gets_out(&request) {
             return Ok(presentable(request, &gets_out));
+        }
+        let request = bound(request, statement, reading);
+        if gets_out(&request) {
+            return Ok(request);
         }
     }
     let unknown = choices.keys.iter().find(|(_, witness)| **witness == Witness::Unknown);

@@ -280,8 +280,5 @@ fn conditions(json: &Json, path: &str, version: Version) -> Result<Vec<Test>, Do
             return Err(grammar(&path, "the operator has no condition key"));
         }
     }
-    if tests.is_empty() {
-        return Err(grammar(path, "the condition is empty"));
-    }
     Ok(tests)
 }

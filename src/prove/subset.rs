@@ -14,9 +14,9 @@ use std::rc::Rc;
 
 use super::automaton::{OverBudget, Steps};
 use super::bits::Bits;
-use super::condition::Test;
+use super::condition::{Quantifier, Test};
 use super::counterexample::{Choices, confirm};
-use super::dimension::{self, Domain, Outcome};
+use super::dimension::{self, Domain, Outcome, Witness};
 use super::document::{Document, Effect, Matcher, Statement};
 use super::evaluate::{ArnReading, Request};
 use super::inclusion::covers;
@@ -89,6 +89,9 @@ const ATTEMPTS: usize = 200;
 /// How many condition keys one question may be about; the search goes as deep as there are keys.
 const KEYS: usize = 500;
 
+/// The Allow that is looked at: positions of its document and of itself.
+type Place<'a> = (usize, usize, &'a Statement);
+
 struct Proof<'a> {
     new: &'a [Document],
     baseline: &'a [Document],
@@ -120,7 +123,7 @@ impl<'a> Proof<'a> {
                 if allow.effect != Effect::Allow {
                     continue;
                 }
-                let place = (document, statement);
+                let place = (document, statement, allow);
                 if let Some(found) = self.escape(place, &[allow], &allowed)? {
                     return Ok(Some(found));
                 }
@@ -137,7 +140,7 @@ impl<'a> Proof<'a> {
     /// A confirmed request that all of `must` match and none of `others`.
     fn escape(
         &mut self,
-        place: (usize, usize),
+        place: Place<'a>,
         must: &[&'a Statement],
         others: &[&'a Statement],
     ) -> Result<Option<Counterexample>, OverBudget> {
@@ -176,6 +179,33 @@ struct Question<'a> {
     keys: Vec<&'a str>,
     /// Keys that patterns refer to as variables.
     referred: BTreeSet<&'a str>,
+    /// Keys without which `must` does not match.
+    needed: BTreeSet<&'a str>,
+}
+
+/// The keys that a statement refers to as variables wherever it matches: where one has no value, it matches nothing.
+fn needed(statement: &Statement, reading: ArnReading) -> BTreeSet<&str> {
+    let resource = statement.resource(reading);
+    let mut keys = BTreeSet::new();
+    if resource.negated {
+        keys.extend(resource.patterns.iter().flat_map(without_default));
+    } else {
+        keys.extend(in_all(resource.patterns.iter().map(without_default)));
+    }
+    // These are false without their own key, so one of their values has matched.
+    let matching = |test: &&Test| !test.negated && !test.if_exists && test.quantifier != Some(Quantifier::All);
+    for test in statement.conditions.iter().filter(matching) {
+        keys.extend(in_all(test.patterns().map(without_default)));
+    }
+    keys
+}
+
+fn without_default(pattern: &Pattern) -> BTreeSet<&str> {
+    pattern.variables().filter(|variable| variable.default.is_none()).map(|variable| variable.key.as_str()).collect()
+}
+
+fn in_all<'a>(sets: impl Iterator<Item = BTreeSet<&'a str>>) -> BTreeSet<&'a str> {
+    sets.reduce(|all, set| &all & &set).unwrap_or_default()
 }
 
 impl<'a> Question<'a> {
@@ -215,7 +245,8 @@ impl<'a> Question<'a> {
         let elements = kept.iter().chain(&rest).flat_map(|clause| clause.resource.iter().copied());
         let patterns = elements.flat_map(|m| &m.patterns).chain(tests().flat_map(Test::patterns));
         let referred = patterns.flat_map(Pattern::variables).map(|v| v.key.as_str()).collect();
-        Ok(Some(Self { must: kept, others: rest, keys: keys.into_iter().collect(), referred }))
+        let needed = must.iter().flat_map(|statement| needed(statement, reading)).collect();
+        Ok(Some(Self { must: kept, others: rest, keys: keys.into_iter().collect(), referred, needed }))
     }
 
     /// Whether some of the open statements can no longer be broken from this dimension on.
@@ -236,7 +267,7 @@ impl<'a> Question<'a> {
 struct Walk<'p, 'q, 'a> {
     proof: &'p mut Proof<'a>,
     question: &'q Question<'a>,
-    place: (usize, usize),
+    place: Place<'a>,
     /// Dimension and open statements from which nothing was found, not even a doubt.
     hopeless: HashSet<(usize, Bits)>,
     known: HashMap<(usize, Bits), Rc<[Outcome]>>,
@@ -296,7 +327,11 @@ impl Walk<'_, '_, '_> {
                 let must: Vec<&Test> = question.must.iter().flat_map(|c| c.on(key)).collect();
                 let breaks: Vec<_> = rest().flat_map(|(i, c)| c.on(key).map(move |test| (i, test))).collect();
                 let kind = (self.proof.multivalued.contains(key), question.referred.contains(key));
-                dimension::key(&must, &breaks, size, kind, steps)?
+                let mut outcomes = dimension::key(&must, &breaks, size, kind, steps)?;
+                if question.needed.contains(key) {
+                    outcomes.retain(|outcome| !matches!(outcome.witness, Witness::Absent));
+                }
+                outcomes
             }
         };
         let outcomes: Rc<[Outcome]> = outcomes.into();
@@ -306,8 +341,8 @@ impl Walk<'_, '_, '_> {
 
     fn confirm(&mut self, choices: &Choices) -> Option<Counterexample> {
         let proof = &mut *self.proof;
-        let (document, statement) = self.place;
-        match confirm(choices, &self.question.referred, proof.new, proof.baseline, proof.reading) {
+        let (document, statement, allow) = self.place;
+        match confirm(choices, &self.question.referred, (proof.new, allow), proof.baseline, proof.reading) {
             Ok(request) => Some(Counterexample { request, reading: proof.reading, document, statement }),
             Err(doubt) => {
                 proof.attempts += 1;
