@@ -48,6 +48,17 @@ impl Choices {
         [&self.action, &self.resource].into_iter().chain(values)
     }
 
+    /// What the variables in the statement's Resource stand for in the chosen resource, which has none itself.
+    fn read_off(&self, statement: &Statement, reading: ArnReading) -> Given {
+        let letter = |symbol: &Symbol| if let Symbol::Char(c) = symbol { Some(*c) } else { None };
+        let Some(resource) = self.resource.iter().map(letter).collect::<Option<String>>() else { return Given::new() };
+        let context = bound(Request { action: String::new(), resource, context: BTreeMap::new() }, statement, reading).context;
+        context
+            .into_iter()
+            .filter_map(|(key, value)| if let Value::One(text) = value { Some((key, text)) } else { None })
+            .collect()
+    }
+
     fn variables(&self) -> BTreeSet<&Variable> {
         let symbols = self.texts().flatten();
         symbols.filter_map(|s| if let Symbol::Variable { variable, .. } = s { Some(variable) } else { None }).collect()
@@ -80,16 +91,19 @@ pub(crate) fn confirm(
     let gets_out =
         |request: &Request| evaluate(new, request, reading).is_allowed() && !evaluate(baseline, request, reading).is_allowed();
     let none = BTreeSet::new();
-    for (filling, also) in
-        [Filling::Distinct, Filling::Same, Filling::Defaults].into_iter().flat_map(|f| [(f, &none), (f, referred)])
-    {
-        let Some(request) = concrete(choices, also, filling) else { continue };
-        if gets_out(&request) {
-            return Ok(presentable(request, &gets_out));
-        }
-        let request = bound(request, statement, reading);
-        if gets_out(&request) {
-            return Ok(request);
+    let read_off = choices.read_off(statement, reading);
+    for given in [&Given::new(), &read_off] {
+        for filling in [Filling::Distinct, Filling::Same, Filling::Defaults] {
+            for also in [&none, referred] {
+                let Some(request) = concrete(choices, given, also, filling) else { continue };
+                if gets_out(&request) {
+                    return Ok(presentable(request, &gets_out));
+                }
+                let request = bound(request, statement, reading);
+                if gets_out(&request) {
+                    return Ok(request);
+                }
+            }
         }
     }
     let unknown = choices.keys.iter().find(|(_, witness)| **witness == Witness::Unknown);
@@ -100,8 +114,12 @@ pub(crate) fn confirm(
     })
 }
 
-fn concrete(choices: &Choices, also: &BTreeSet<&str>, filling: Filling) -> Option<Request> {
-    let mut fresh: BTreeMap<&str, String> = BTreeMap::new();
+/// Values of keys that only occur as variables.
+type Given = BTreeMap<String, String>;
+
+fn concrete(choices: &Choices, given: &Given, also: &BTreeSet<&str>, filling: Filling) -> Option<Request> {
+    let untested = given.iter().filter(|(key, _)| !choices.keys.contains_key(*key));
+    let mut fresh: BTreeMap<&str, String> = untested.map(|(key, value)| (key.as_str(), value.clone())).collect();
     for variable in choices.variables() {
         let leave = matches!(filling, Filling::Defaults) && variable.default.is_some();
         if choices.keys.contains_key(&variable.key) || leave {
