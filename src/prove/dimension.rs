@@ -129,21 +129,29 @@ fn widened(pattern: &Pattern) -> Pattern {
     Pattern::of(pattern.tokens().iter().map(widen).collect())
 }
 
+/// What is known of a context key beyond the tests of one question.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// May it have several values?
+    pub(crate) many: bool,
+    /// Keep both absent and present choices where one would do: another value may refer to the key as a variable.
+    pub(crate) open: bool,
+    /// Every test of it in all documents: they say how its values are written.
+    pub(crate) kin: &'a [&'a Test],
+}
+
 /// Choices for the value of one context key, absence included.
-///
-/// `many` says that the key may have several values, whether or not one of these tests has a set operator. `open` keeps
-/// both absent and present choices where one would do: another value may refer to the key as a variable.
 pub(crate) fn key(
     must: &[&Test],
     breaks: &[(usize, &Test)],
     statements: usize,
-    (many, open): (bool, bool),
+    known: Known<'_>,
     steps: &mut Steps,
 ) -> Result<Vec<Outcome>, OverBudget> {
-    let tests = Tests { many, ..Tests::new(must, breaks, statements) };
+    let tests = Tests { many: known.many, kin: known.kin, ..Tests::new(must, breaks, statements) };
     let mut outcomes: Vec<Outcome> = tests.absent().into_iter().collect();
     let mut present = tests.present(steps)?;
-    if open {
+    if known.open {
         present = keep_maximal(present, |outcome| &outcome.broken);
         outcomes.extend(present);
         return Ok(outcomes);
@@ -168,8 +176,9 @@ struct Tests<'a> {
     /// Which statement each further test would break.
     breaks: Vec<(usize, usize)>,
     statements: usize,
-    /// May the key have several values?
+    /// See [`Known`].
     many: bool,
+    kin: &'a [&'a Test],
 }
 
 impl<'a> Tests<'a> {
@@ -184,7 +193,7 @@ impl<'a> Tests<'a> {
             }
             links.push((at, *statement));
         }
-        Self { tests, must: must.len(), breaks: links, statements, many: false }
+        Self { tests, must: must.len(), breaks: links, statements, many: false, kin: &[] }
     }
 
     /// What comes of a set of reached goals, one goal per test; `None` where a test that must hold does not.
@@ -219,7 +228,7 @@ impl<'a> Tests<'a> {
 
     fn family(&self) -> Family {
         let mut families =
-            self.tests.iter().filter(|test| !matches!(test.wanted, Wanted::Absent(_))).map(|test| match &test.wanted {
+            self.kin.iter().filter(|test| !matches!(test.wanted, Wanted::Absent(_))).map(|test| match &test.wanted {
                 Wanted::Text(patterns) if test.operator == "Bool" && patterns.iter().all(|p| p.variables().next().is_none()) => 1,
                 Wanted::Text(_) => 0,
                 Wanted::Numbers(..) => 2,
@@ -294,7 +303,8 @@ impl<'a> Tests<'a> {
     fn candidates(&self) -> Vec<String> {
         let mut texts = Vec::new();
         let (mut numbers, mut networks, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
-        for test in &self.tests {
+        let presence = self.tests.iter().all(|test| matches!(test.wanted, Wanted::Absent(_)));
+        for test in if presence || self.family() == Family::Mixed { self.kin } else { &self.tests } {
             match &test.wanted {
                 Wanted::Numbers(_, own) => numbers.extend(own),
                 Wanted::Networks(own) => networks.extend(own),

@@ -9,14 +9,14 @@
 //! Where something is not modelled exactly (variables, a key tested as several types), more is found than there is, and
 //! only what the evaluator confirms is reported; the rest makes the verdict `Refused`.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use super::automaton::{OverBudget, Steps};
 use super::bits::Bits;
 use super::condition::{Quantifier, Test};
 use super::counterexample::{Choices, confirm};
-use super::dimension::{self, Domain, Outcome, Witness};
+use super::dimension::{self, Domain, Known, Outcome, Witness};
 use super::document::{Document, Effect, Matcher, Statement};
 use super::evaluate::{ArnReading, Request};
 use super::inclusion::covers;
@@ -68,8 +68,8 @@ pub fn within(new: &[Document], baseline: &[Document], budget: &Budget) -> Verdi
     let mut steps = Steps(budget.steps);
     let mut refusal = None;
     for reading in [ArnReading::Whole, ArnReading::Segmented] {
-        let multivalued = multivalued(new.iter().chain(baseline));
-        let mut proof = Proof { new, baseline, reading, multivalued, steps: &mut steps, doubts: BTreeSet::new(), attempts: 0 };
+        let kin = kin(new.iter().chain(baseline));
+        let mut proof = Proof { new, baseline, reading, kin, steps: &mut steps, doubts: BTreeSet::new(), attempts: 0 };
         match proof.run() {
             Ok(Some(counterexample)) => return Verdict::NotProved(counterexample),
             Ok(None) => {}
@@ -96,17 +96,21 @@ struct Proof<'a> {
     new: &'a [Document],
     baseline: &'a [Document],
     reading: ArnReading,
-    /// Keys that some statement tests with a set operator. Only these have several values, in the whole proof alike.
-    multivalued: BTreeSet<&'a str>,
+    /// Every test of a key, anywhere: whether it may have several values and of which type they are is the same in the
+    /// whole proof.
+    kin: BTreeMap<&'a str, Vec<&'a Test>>,
     steps: &'a mut Steps,
     /// Why candidates were not confirmed.
     doubts: BTreeSet<String>,
     attempts: usize,
 }
 
-fn multivalued<'a>(documents: impl Iterator<Item = &'a Document>) -> BTreeSet<&'a str> {
-    let tests = documents.flat_map(|d| &d.statements).flat_map(|s| &s.conditions);
-    tests.filter(|test| test.quantifier.is_some()).map(|test| test.key.as_str()).collect()
+fn kin<'a>(documents: impl Iterator<Item = &'a Document>) -> BTreeMap<&'a str, Vec<&'a Test>> {
+    let mut kin: BTreeMap<&str, Vec<&Test>> = BTreeMap::new();
+    for test in documents.flat_map(|d| &d.statements).flat_map(|s| &s.conditions) {
+        kin.entry(&test.key).or_default().push(test);
+    }
+    kin
 }
 
 fn of_effect(documents: &[Document], effect: Effect) -> impl Iterator<Item = &Statement> {
@@ -326,8 +330,10 @@ impl Walk<'_, '_, '_> {
             Some(key) => {
                 let must: Vec<&Test> = question.must.iter().flat_map(|c| c.on(key)).collect();
                 let breaks: Vec<_> = rest().flat_map(|(i, c)| c.on(key).map(move |test| (i, test))).collect();
-                let kind = (self.proof.multivalued.contains(key), question.referred.contains(key));
-                let mut outcomes = dimension::key(&must, &breaks, size, kind, steps)?;
+                let kin = self.proof.kin.get(key).map_or(&[][..], Vec::as_slice);
+                let many = kin.iter().any(|test| test.quantifier.is_some());
+                let known = Known { many, open: question.referred.contains(key), kin };
+                let mut outcomes = dimension::key(&must, &breaks, size, known, steps)?;
                 if question.needed.contains(key) {
                     outcomes.retain(|outcome| !matches!(outcome.witness, Witness::Absent));
                 }
