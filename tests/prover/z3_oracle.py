@@ -298,20 +298,28 @@ class Question:
         return key.single() if default is None else z3.Or(key.single(), key.absent)
 
     def with_variable(self, text, pieces):
-        """Text and variables, with `*` only at either end."""
+        """Text and variables, with `*` only at either end. The cases of a default stand apart: a test on texts must not
+        depend on anything but texts."""
         middle = list(pieces)
         before, after = middle[0] == ("star",), middle[-1] == ("star",)
         middle = middle[before : len(middle) - after]
-        terms, known = [], []
+        cases = [([], [])]
         for piece in middle:
-            if piece[0] == "text":
-                terms.append(z3.StringVal(piece[1]))
-            elif piece[0] == "variable":
-                key, default = self.keys[piece[1]], piece[2]
-                known.append(self.has_value(piece))
-                terms.append(key.values[0] if default is None else z3.If(key.absent, z3.StringVal(default), key.values[0]))
-            else:
+            if piece[0] == "star" or piece[0] == "one":
                 raise NotImplementedError(pieces)
+            options = self.options(piece) if piece[0] == "variable" else [([], z3.StringVal(piece[1]))]
+            cases = [(known + when, terms + [term]) for known, terms in cases for when, term in options]
+        return either([each(known + [self.texts.flag(self.around(text, terms, before, after))]) for known, terms in cases])
+
+    def options(self, variable):
+        """What a variable can stand for, and when."""
+        _, key, default = variable
+        key = self.keys[key]
+        value = ([key.single()], key.values[0])
+        return [value] if default is None else [value, ([key.absent], z3.StringVal(default))]
+
+    @staticmethod
+    def around(text, terms, before, after):
         whole = terms[0] if len(terms) == 1 else z3.Concat(*terms)
         tests = {
             (False, False): text == whole,
@@ -319,7 +327,7 @@ class Question:
             (True, False): z3.SuffixOf(whole, text),
             (True, True): z3.Contains(text, whole),
         }
-        return each(known + [self.texts.flag(tests[before, after])])
+        return tests[before, after]
 
     def condition(self, operator, key, wanted, variables):
         key = self.keys[key]
