@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use policyc::prove::document::Document;
+use policyc::prove::document::{Document, is_nothing};
 use policyc::prove::evaluate::{ArnReading, Decision, Request, Value, evaluate};
 use policyc::prove::replay::{Call, replay};
 use policyc::prove::subset::{Budget, Verdict, within};
@@ -63,6 +63,24 @@ fn the_reader_rejects_what_the_grammar_does_not_have() {
     // The console writes it, and IAM stores it: it is no condition.
     assert!(Document::read(statement(&format!(r#"{rest},"Condition":{{}}"#)).as_bytes()).is_ok());
     check(&statement(r#""Effect":"allow","Action":"*","Resource":"*""#), "$.Statement[0].Effect:", "`Allow` or `Deny`");
+    let twins = r#"{"Statement":[{"Sid":"A","Effect":"Allow","Action":"*","Resource":"*"},{"Sid":"A","Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+    check(twins, "$.Statement[1].Sid:", "another statement has the Sid `A`");
+    for good in [
+        twins.replacen("\"A\"", "\"B\"", 1),
+        twins.replace("\"A\"", "\"\""),
+        twins.replacen("\"A\"", "\"B\"", 1).replacen("{\"S", "{\"Version\":\"2008-10-17\",\"S", 1),
+        twins.replacen("\"Sid\":\"A\",", "", 1),
+    ] {
+        assert!(Document::read(good.as_bytes()).is_ok(), "{good}");
+    }
+    check(&statement(&format!(r#"{rest},"a b":1"#)), "$.Statement[0]:", "`a b`");
+    check(
+        &statement(&format!(r#"{rest},"Condition":{{"String Equals":{{"k":1}}}}"#)),
+        "$.Statement[0].Condition[\"String Equals\"]",
+        "operator",
+    );
+    check(&statement(r#""Effect":"Allow","Action":":Get","Resource":"*""#), "$.Statement[0].Action:", "not an action");
+    check(&statement(r#""Effect":"Allow","Action":"s3:","Resource":"*""#), "$.Statement[0].Action:", "not an action");
     check(&statement(r#""Action":"*","Resource":"*""#), "$.Statement[0]:", "no `Effect`");
     check(&statement(r#""Effect":"Allow","Resource":"*""#), "$.Statement[0]:", "neither `Action` nor `NotAction`");
     check(&statement(r#""Effect":"Allow","Action":"*""#), "$.Statement[0]:", "neither `Resource` nor `NotResource`");
@@ -87,6 +105,22 @@ fn the_reader_rejects_what_the_grammar_does_not_have() {
         "$.Statement[0].Condition.Bool.K:",
         "twice",
     );
+}
+
+#[test]
+fn nothing_is_told_from_something() {
+    for (text, expected) in [
+        (r#"{"Version":"2012-10-17","Statement":[]}"#, true),
+        (r#"{"Statement":[]}"#, true),
+        (r#"{"Statement":[],"Statement":[]}"#, false),
+        (r#"{"Statement":{}}"#, false),
+        (r#"{"Statement":[{}]}"#, false),
+        (r#"{}"#, false),
+        ("[]", false),
+        ("x", false),
+    ] {
+        assert_eq!(is_nothing(text.as_bytes()), expected, "{text}");
+    }
 }
 
 #[test]
@@ -115,6 +149,8 @@ fn conditions_hold_as_documented() {
         ("DateGreaterThanEquals", "2020", "2020-01-01T00:00Z", "2019-12"),
         ("Bool", "true", "TRUE", "false"),
         ("BinaryEquals", "QUI=", "QUI=", "QUJD"),
+        ("BinaryEquals", "az09+/Zz", "az09+/Zz", "az09+/Zy"),
+        ("BinaryEquals", "QQ==", "QR==", "QUE="),
         ("IpAddress", "203.0.113.0/24", "203.0.113.255", "203.0.114.0"),
         ("IpAddress", "2001:db8::/32", "2001:db8:ffff::1", "2001:db9::"),
         ("IpAddress", "0.0.0.0/0", "1.2.3.4", "::1"),
@@ -260,6 +296,19 @@ fn the_prover_decides_conditions() {
         No,
     );
     check(json!({"StringEquals": {"k": "a", "l": "b"}}), json!({"StringEquals": {"k": "a"}}), Yes, No);
+    // A value between two that stand close together, and one beyond the last.
+    check(equals("NumericGreaterThan", json!("1.99")), equals("NumericGreaterThanEquals", json!(2)), No, Yes);
+    check(equals("NumericLessThan", json!(100)), equals("NumericLessThanEquals", json!("99.99")), No, Yes);
+    check(equals("NumericLessThanEquals", json!(0)), equals("NumericEquals", json!(0)), No, Yes);
+    check(equals("NumericGreaterThan", json!("-0.1")), equals("NumericGreaterThanEquals", json!(0)), No, Yes);
+    check(equals("NumericEquals", json!("1.5")), equals("NumericNotEquals", json!("1.49")), Yes, No);
+    check(equals("DateGreaterThan", json!("2020")), equals("DateGreaterThanEquals", json!("2020-01-01T00:00:01Z")), No, Yes);
+    check(equals("DateLessThanEquals", json!("2020")), equals("DateLessThan", json!("2020")), No, Yes);
+    check(equals("DateNotEquals", json!("2020")), equals("DateLessThan", json!("2020")), No, Yes);
+    check(equals("BinaryEquals", json!("QUI=")), equals("Null", json!("false")), Yes, No);
+    check(equals("Bool", json!("true")), equals("StringEquals", json!(["true", "TRUE"])), No, Yes);
+    check(equals("ForAllValues:NumericEquals", json!(1)), equals("ForAllValues:NumericLessThan", json!(2)), Yes, No);
+    check(equals("ForAllValues:IpAddress", json!("10.0.0.0/8")), equals("ForAnyValue:IpAddress", json!("10.0.0.0/8")), No, No);
     check(equals("StringEquals", json!("${v}")), equals("StringEquals", json!("${V}")), Yes, Yes);
     check(equals("StringEquals", json!("${v}")), equals("StringLike", json!("${v}*")), Yes, No);
     check(equals("StringEquals", json!("a${v}")), equals("StringLike", json!("a*")), Yes, No);
@@ -310,6 +359,30 @@ fn the_prover_decides_statements() {
     check(home("/*"), home("/x"), No);
     check(home(""), allow(json!("s3:*"), json!("arn:aws:s3:::b/*")), Yes);
     check(allow(json!("s3:*"), json!("arn:aws:s3:::b/*")), home("*"), No);
+    // A Resource with a variable needs a value for it, and in a NotResource a missing one makes the statement match nothing.
+    let tagged = |statement: Json, condition: Json| {
+        let mut statement = statement;
+        statement["Condition"] = condition;
+        statement
+    };
+    check(home(""), tagged(home(""), json!({"Null": {"aws:username": "false"}})), Yes);
+    check(home(""), tagged(home(""), json!({"Null": {"aws:username": "true"}})), No);
+    let apart = |effect: &str| json!({"Effect": effect, "Action": "s3:*", "NotResource": "arn:aws:s3:::b/${aws:username}"});
+    check(apart("Allow"), tagged(apart("Allow"), json!({"Null": {"aws:username": "false"}})), Yes);
+    check(apart("Allow"), allow(json!("s3:*"), json!("*")), Yes);
+    check(allow(json!("s3:*"), json!("arn:aws:s3:::c")), apart("Allow"), No);
+    check(all(), json!([[all(), apart("Deny")]]), No);
+    check(
+        json!([[all(), tagged(deny("*", "*"), json!({"Null": {"aws:username": "false"}}))]]),
+        json!([[all(), apart("Deny")]]),
+        Yes,
+    );
+    let other = |operator: &str| tagged(all(), json!({operator: {"aws:PrincipalTag/a": "${aws:PrincipalTag/b}"}}));
+    check(other("StringNotEquals"), tagged(all(), json!({"Null": {"aws:PrincipalTag/a": "false"}})), No);
+    check(tagged(all(), json!({"Null": {"aws:PrincipalTag/b": "true"}})), other("StringNotEquals"), No);
+    // What the variable stands for is a part of the resource that is found.
+    check(home("*"), home(""), No);
+    check(tagged(home("/*"), json!({"StringNotEquals": {"aws:username": ""}})), home("/x"), No);
     let account = |region: &str| allow(json!("sqs:*"), json!(format!("arn:aws:sqs:{region}:${{aws:PrincipalAccount}}:q")));
     check(account("eu"), allow(json!("sqs:*"), json!("arn:aws:sqs:*:*:q")), Yes);
     check(allow(json!("sqs:*"), json!("arn:aws:sqs:*:*:q")), account("*"), No);
@@ -362,4 +435,86 @@ fn replay_tells_denied_from_undetermined() {
     assert_eq!(replay(&narrow, &narrow, &calls).allowed, 5);
     let segments = [policy(json!({"Effect": "Allow", "Action": "*", "Resource": "arn:aws:s3:*:b/k:*:*:*"}))];
     assert_eq!(replay(&segments, &segments, &calls).denied.len(), 5, "both readings have to allow");
+}
+
+#[test]
+fn replay_knows_what_a_variable_may_stand_for() {
+    let team = |effect: &str, element: &str| {
+        vec![policy(json!([
+            {"Effect": "Allow", "Action": "s3:*", "Resource": if effect == "Deny" { "*" } else { "arn:aws:s3:::none" }},
+            {"Effect": effect, "Action": "s3:*", element: "arn:aws:s3:::b/${aws:PrincipalTag/team}/*"},
+        ]))]
+    };
+    let known = |value: &str| (json!({"aws:principaltag/team": value}), vec![]);
+    let absent = || (json!({}), vec!["aws:principaltag/team".to_owned()]);
+    let unknown = || (json!({}), vec![]);
+    let check = |policies: &[Document], resource: &str, (with, absent): (Json, Vec<String>), expected: &str| {
+        let call = Call {
+            action: "s3:GetObject".into(),
+            resource: format!("arn:aws:s3:::{resource}"),
+            context: context(&with),
+            absent: absent.into_iter().collect(),
+            label: String::new(),
+        };
+        let result = replay(policies, &[], &[call]);
+        let said = match (result.allowed, result.denied.as_slice(), result.undetermined.as_slice()) {
+            (1, [], []) => "allowed",
+            (0, [_], []) => "denied",
+            (0, [], [(0, keys)]) if *keys == ["aws:principaltag/team"] => "undetermined",
+            _ => panic!("{result:?}"),
+        };
+        assert_eq!(said, expected, "{resource} {with}");
+    };
+    let own = team("Allow", "Resource");
+    check(&own, "b/red/x", known("red"), "allowed");
+    check(&own, "b/red/x", known("blue"), "denied");
+    check(&own, "b/red/x", absent(), "denied");
+    check(&own, "b/red/x", unknown(), "undetermined");
+    check(&own, "c/red/x", unknown(), "denied");
+    let others = team("Allow", "NotResource");
+    check(&others, "b/red/x", known("red"), "denied");
+    check(&others, "b/red/x", known("blue"), "allowed");
+    check(&others, "b/red/x", absent(), "denied");
+    check(&others, "b/red/x", unknown(), "undetermined");
+    check(&others, "c/red/x", unknown(), "undetermined");
+    let not_own = team("Deny", "Resource");
+    check(&not_own, "b/red/x", known("red"), "denied");
+    check(&not_own, "b/red/x", known("blue"), "allowed");
+    check(&not_own, "b/red/x", absent(), "allowed");
+    check(&not_own, "b/red/x", unknown(), "undetermined");
+    check(&not_own, "c/red/x", unknown(), "allowed");
+    let test = vec![policy(
+        json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"k": "${aws:PrincipalTag/team}"}}}),
+    )];
+    check(&test, "b", (json!({"k": "red", "aws:principaltag/team": "red"}), vec![]), "allowed");
+    check(&test, "b", (json!({"k": "red", "aws:principaltag/team": "blue"}), vec![]), "denied");
+    check(&test, "b", (json!({"k": "red"}), vec![]), "undetermined");
+}
+
+#[test]
+fn replay_asks_the_baseline_where_a_condition_is_open() {
+    let allow = |resource: &str, conditions: Json| json!({"Effect": "Allow", "Action": "s3:*", "Resource": resource, "Condition": conditions});
+    let deny = |resource: &str, conditions: Json| json!({"Effect": "Deny", "Action": "s3:*", "Resource": resource, "Condition": conditions});
+    let (vpc, tls) = (json!({"StringEquals": {"aws:SourceVpc": "vpc-1"}}), json!({"Bool": {"aws:SecureTransport": "false"}}));
+    let both = json!({"StringEquals": {"aws:SourceVpc": "vpc-1"}, "Bool": {"aws:SecureTransport": "false"}});
+    let call = Call { action: "s3:GetObject".into(), resource: "arn:aws:s3:::b/k".into(), ..Call::default() };
+    let check = |new: Json, baseline: Json, expected: (usize, usize, usize)| {
+        let result = replay(&[policy(new.clone())], &[policy(baseline.clone())], std::slice::from_ref(&call));
+        let said = (result.allowed, result.denied.len(), result.undetermined.len());
+        assert_eq!(said, expected, "allowed, denied, undetermined: {new} after {baseline}");
+    };
+    let (object, elsewhere) = ("arn:aws:s3:::b/*", "arn:aws:s3:::c/*");
+    check(allow(object, vpc.clone()), allow(object, vpc.clone()), (1, 0, 0));
+    check(allow("arn:aws:s3:::b/k", vpc.clone()), allow("*", vpc.clone()), (1, 0, 0));
+    check(allow(object, vpc.clone()), allow(elsewhere, vpc.clone()), (0, 0, 1));
+    check(allow(object, vpc.clone()), allow(object, tls.clone()), (0, 0, 1));
+    check(allow(object, vpc.clone()), allow(object, both.clone()), (1, 0, 0));
+    check(allow(object, both.clone()), allow(object, vpc.clone()), (0, 0, 1));
+    check(allow(object, vpc.clone()), deny(object, vpc.clone()), (0, 0, 1));
+    let open = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
+    check(json!([open, deny(object, tls.clone())]), json!([open, deny("*", tls.clone())]), (1, 0, 0));
+    check(json!([open, deny(object, both.clone())]), json!([open, deny("*", tls.clone())]), (1, 0, 0));
+    check(json!([open, deny(object, tls.clone())]), json!([open, deny("*", both.clone())]), (0, 0, 1));
+    check(json!([open, deny(elsewhere, tls.clone())]), open.clone(), (1, 0, 0));
+    check(json!([open, deny(object, tls)]), open, (0, 0, 1));
 }

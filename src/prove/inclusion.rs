@@ -126,3 +126,96 @@ fn marker(pattern: &Pattern) -> Option<(Vec<Token>, bool)> {
     }
     (!marker.is_empty()).then(|| (marker, before.iter().any(|token| !matches!(token, Token::Literal(_)))))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test says what is wrong by panicking
+mod tests {
+    use super::super::document::Version;
+    use super::super::pattern::{ArnReading, Kind};
+    use super::*;
+
+    fn pattern(text: &str, kind: Kind) -> Pattern {
+        Pattern::parse(text, kind, Version::V2012).unwrap()
+    }
+
+    #[test]
+    fn inclusion_claims_what_is_so() {
+        use Kind::{Action, Arn, ExactFolded, Like};
+        for (large, of_large, small, of_small, expected) in [
+            ("*", Like, "a?*${v}", Like, true),
+            ("a*", Like, "a", Like, true),
+            ("a*", Like, "ba", Like, false),
+            ("a*c", Like, "a*b*c", Like, true),
+            ("a*b*c", Like, "a*c", Like, false),
+            ("?", Like, "?", Like, true),
+            ("??", Like, "?", Like, false),
+            ("?", Like, "a", Like, true),
+            ("?", Like, "*", Like, false),
+            ("?", Like, "${v}", Like, false),
+            ("a", Like, "?", Like, false),
+            ("", Like, "", Like, true),
+            ("", Like, "a", Like, false),
+            ("a", Like, "", Like, false),
+            ("s3:*", Action, "S3:get*", Action, true),
+            ("s3:get?", Action, "s3:GETx", Action, true),
+            ("ab", ExactFolded, "aB", Like, true),
+            ("ab", ExactFolded, "ac", Like, false),
+            ("ab", Like, "ab", ExactFolded, false),
+            ("x${v}", Like, "x${v}", Like, true),
+            ("x${v}*", Like, "x${v}y", Like, true),
+            ("x${v}", Like, "x${w}", Like, false),
+            ("${v}", Like, "${v}", ExactFolded, false),
+            ("${v}", ExactFolded, "${v}", Like, true),
+            ("${v}", ExactFolded, "${w}", Like, false),
+            ("${v}", Like, "v", Like, false),
+            ("a:b:c:d:*:f", Arn, "a:b:c:d:e:f", Arn, true),
+            ("a:b:c:d:*:f", Arn, "a:b:c:d:e:e:f", Arn, false),
+            ("a:b:c:d:*:f", Arn, "a:b:c:d:*:f", Like, false),
+            ("a:b:c:d:*:f", Like, "a:b:c:d:*:f", Arn, true),
+            ("a:b:c:d:?:f", Arn, "a:b:c:d:?:f", Like, false),
+            ("a:b:c:d:?:f", Like, "a:b:c:d:?:f", Arn, true),
+            ("a:b:c:d:*:f", Arn, "a:b:c:d:${v}:f", Like, false),
+            ("a:b:c:d:*:f", Arn, "a:b:c:d:${v}:f", Arn, true),
+            ("a:b:c:d:${v}:f", Arn, "a:b:c:d:${v}:f", Like, false),
+            ("a:b:c:d:${v}:f", Like, "a:b:c:d:${v}:f", Arn, true),
+        ] {
+            let (one, other) = (pattern(large, of_large), pattern(small, of_small));
+            assert_eq!(includes(&one, &other), expected, "{large} ({of_large:?}) includes {small} ({of_small:?})");
+        }
+    }
+
+    #[test]
+    fn beginnings_tell_patterns_apart() {
+        use Kind::{ExactFolded, Like};
+        for (one, of_one, other, of_other, expected) in [
+            ("ab*", Like, "ac*", Like, true),
+            ("ab*", Like, "a*", Like, false),
+            ("ab", Like, "ab", Like, false),
+            ("ab", Like, "abc", Like, true),
+            ("ab", Like, "ab*", Like, false),
+            ("ab", Like, "ab${v}", Like, false),
+            ("ab", Like, "ab?", Like, true),
+            ("a?", Like, "ab", Like, false),
+            ("", Like, "a", Like, true),
+            ("", Like, "*", Like, false),
+            ("Ab", ExactFolded, "aB", ExactFolded, false),
+            ("Ab", ExactFolded, "aC", ExactFolded, true),
+            ("ab", ExactFolded, "AB", Like, false),
+            ("ab", ExactFolded, "AC", Like, true),
+        ] {
+            let (a, b) = (pattern(one, of_one), pattern(other, of_other));
+            assert_eq!((disjoint(&a, &b), disjoint(&b, &a)), (expected, expected), "{one} and {other}");
+        }
+    }
+
+    #[test]
+    fn resource_parts_that_can_begin_twice() {
+        let resource = |text: &str| pattern(text, Kind::Resource(ArnReading::Whole));
+        let count = |a: &str, b: &str| split_alignments(&resource(a), &resource(b)).len();
+        assert_eq!(count("arn:aws:cfn:*:1:stack/one*", "arn:aws:cfn:us:*:stack/two"), 2);
+        assert_eq!(count("arn:aws:cfn:*:1:stack/one*", "arn:aws:cfn:us:1:stack/two"), 2);
+        assert_eq!(count("arn:aws:cfn:us:1:stack/one*", "arn:aws:cfn:us:1:stack/two"), 0, "no wildcard crosses a colon");
+        assert_eq!(count("arn:aws:cfn:*:1:*", "arn:aws:cfn:us:*:stack/two"), 0, "nothing follows the fifth colon");
+        assert_eq!(count("*", "arn:aws:cfn:us:*:stack/two"), 0);
+    }
+}

@@ -3,6 +3,9 @@
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
+use base64::alphabet;
+use base64::engine::{Engine, GeneralPurpose, GeneralPurposeConfig};
+
 /// An integer or decimal of any length.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Number {
@@ -231,45 +234,19 @@ fn address_of(v4: bool, bits: u128) -> Option<IpAddr> {
     if v4 { u32::try_from(bits).ok().map(|bits| IpAddr::V4(bits.into())) } else { Some(IpAddr::V6(bits.into())) }
 }
 
-/// The bytes of a base-64 text (RFC 4648, padding required).
+/// Base 64 as RFC 4648 has it, padding required; bits beyond the last byte are ignored, as decoders commonly do.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+/// The bytes of a base-64 text.
 #[must_use]
 pub fn base64(text: &str) -> Option<Vec<u8>> {
-    let body = text.trim_end_matches('=');
-    if !text.len().is_multiple_of(4) || text.len() - body.len() > 2 || body.len() % 4 == 1 {
-        return None;
-    }
-    let (mut bytes, mut buffer, mut bits) = (Vec::new(), 0u32, 0);
-    for b in body.bytes() {
-        let value = match b {
-            b'A'..=b'Z' => b - b'A',
-            b'a'..=b'z' => b - b'a' + 26,
-            b'0'..=b'9' => b - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        buffer = ((buffer << 6) | u32::from(value)) & 0xffff;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((buffer >> bits) & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
+    BASE64.decode(text).ok()
 }
 
 /// The base-64 text of some bytes.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let value = (0..3).fold(0usize, |value, i| value << 8 | usize::from(chunk.get(i).copied().unwrap_or(0)));
-        for i in 0..4 {
-            let letter = ALPHABET.get(value >> (18 - 6 * i) & 63).copied().unwrap_or(b'A');
-            text.push(if i > chunk.len() { '=' } else { char::from(letter) });
-        }
-    }
-    text
+    BASE64.encode(bytes)
 }
 
 /// One address of every piece into which the edges of the ranges cut the two address spaces.
@@ -281,4 +258,91 @@ pub(crate) fn representative_addresses(networks: &[&Network]) -> Vec<String> {
         addresses.extend(after);
     }
     addresses.iter().map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test says what is wrong by panicking
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_ordered_by_value() {
+        let ascending =
+            ["-1e3", "-10.5", "-10", "-.5", "-0.01", "0", "1e-400", "0.009", ".01", "1", "1.05", "1.5", "9", "10", "1e1000"];
+        let (last, numbers) = ascending.split_last().unwrap();
+        assert_eq!(Number::parse(last), None, "the exponent is out of bounds");
+        assert!(Number::parse("1e400").is_some() && Number::parse("1e401").is_none() && Number::parse("1e-401").is_none());
+        let numbers: Vec<Number> = numbers.iter().map(|text| Number::parse(text).unwrap()).collect();
+        for (i, one) in numbers.iter().enumerate() {
+            for (j, other) in numbers.iter().enumerate() {
+                assert_eq!(one.partial_cmp(other), Some(i.cmp(&j)), "{one} {other}");
+            }
+        }
+        for (one, same) in
+            [("-0", "0"), ("+3", "3.00"), ("0.50", ".5"), ("1e2", "100"), ("12e-1", "1.2"), ("007", "7"), ("-0.0", "0")]
+        {
+            assert_eq!(Number::parse(one), Number::parse(same), "{one} {same}");
+        }
+        for text in ["", "-", ".", "+-1", "1.2.3", "0x1", "1e", "e1", " 1", "1_0"] {
+            assert_eq!(Number::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn neighbours_of_a_number_lie_beside_it() {
+        for (text, places, below, above) in [
+            ("0", 0, "-0.1", "0.1"),
+            ("5", 0, "4.9", "5.1"),
+            ("1.99", 2, "1.989", "1.991"),
+            ("9.999", 2, "9.998", "10"),
+            ("100", 1, "99.99", "100.01"),
+            ("-1", 0, "-1.1", "-0.9"),
+            ("-0.5", 1, "-0.51", "-0.49"),
+        ] {
+            let number = Number::parse(text).unwrap();
+            assert_eq!(number.places(), text.split_once('.').map_or(0, |(_, fraction)| fraction.len()));
+            assert_eq!(number.beside(false, places).to_string(), below, "below {text}");
+            assert_eq!(number.beside(true, places).to_string(), above, "above {text}");
+        }
+    }
+
+    #[test]
+    fn instants_have_many_forms() {
+        for (one, same) in [
+            ("2026", "2026-01-01T00:00:00Z"),
+            ("2026-02", "2026-02-01T00:00:00Z"),
+            ("2026-02-03", "2026-02-03T00:00:00Z"),
+            ("2026-02-03T04:05", "2026-02-03T04:05:00Z"),
+            ("2026-02-03T04:05+01:00", "2026-02-03T03:05:00Z"),
+            ("1767225600", "2026-01-01T00:00:00Z"),
+            ("1767225", "1970-01-21T10:53:45Z"),
+            ("0.5", "1970-01-01T00:00:00.5Z"),
+            ("-1.5", "1969-12-31T23:59:58.5Z"),
+        ] {
+            assert_eq!(Instant::parse(one).unwrap(), Instant::parse(same).unwrap(), "{one}");
+            assert_eq!(Instant::parse(one).unwrap().to_string(), same);
+        }
+        for text in ["", "yesterday", "2026-13", "2026-1", "26-01-01", "2026-02-30", "T"] {
+            assert_eq!(Instant::parse(text), None, "{text}");
+        }
+        let noon = Instant::parse("2026-02-03T12:00Z").unwrap();
+        assert_eq!(noon.later(1).to_string(), "2026-02-03T12:00:00.000000001Z");
+        assert_eq!(noon.later(-1).to_string(), "2026-02-03T11:59:59.999999999Z");
+        assert!(noon.later(-1) < noon && noon < noon.later(1));
+    }
+
+    #[test]
+    fn networks_ignore_host_bits() {
+        let network = |text: &str| Network::parse(text);
+        assert_eq!(network("203.0.113.7/24"), network("203.0.113.0/24"));
+        assert_eq!(network("203.0.113.7"), network("203.0.113.7/32"));
+        assert_eq!(network("2001:db8::7/32"), network("2001:db8::/32"));
+        for text in ["", "1.2.3", "1.2.3.4/33", "::/129", "1.2.3.4/+8", "1.2.3.4/", "1.2.3.4/8/8", "1.2.3.4/-1", "a/8"] {
+            assert_eq!(network(text), None, "{text}");
+        }
+        let (first, after) = network("10.0.0.0/8").unwrap().edges();
+        assert_eq!((first.to_string(), after.unwrap().to_string()), ("10.0.0.0".into(), "11.0.0.0".into()));
+        assert_eq!(network("255.0.0.0/8").unwrap().edges().1, None);
+        assert_eq!(network("ff00::/8").unwrap().edges().1, None);
+    }
 }
