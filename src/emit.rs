@@ -6,7 +6,9 @@
 //! proved.
 
 pub mod cloudformation;
+mod eject;
 mod function;
+mod inline;
 mod managed;
 pub mod mapping;
 pub mod place;
@@ -16,7 +18,8 @@ pub mod resolve;
 pub mod role;
 pub mod section;
 
-pub use cloudformation::{Ejection, InjectError, Injected, Injection, Note, eject, inject, section_of};
+pub use cloudformation::{Ejection, InjectError, Injected, Injection, Note, inject, section_of};
+pub use eject::eject;
 pub use mapping::{RegionalName, map_name, mappings};
 pub use portable::{Portable, Substitutions, portable};
 pub use resolve::{ResolveError, StackValues, resolve};

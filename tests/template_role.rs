@@ -59,7 +59,23 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
         "Resources:\n  Role:\n    Type: AWS::IAM::Role\n    Properties: {}\n",
         "`Properties` of role `Role` is not written out as a mapping",
     );
-    check(&template("Policies: !If [A, [], []]"), "`Policies` of role `Role` is not written out as a list");
+    check(&template("Policies: !If [A, !Ref X, []]"), "`Policies` of role `Role` is not written out as a list");
+    let merge = |key: &str| {
+        format!("line 6: `{key}` comes from a merge (`<<`), and belongs to every mapping that merges it; write it out here")
+    };
+    for (key, value) in [("ManagedPolicyArns", format!("[{ARN}]")), ("Policies", "[]".to_owned())] {
+        check(&template(&format!("<<: {{{key}: {value}}}")), &merge(key));
+        check(&template(&format!("<<: [{{}}, {{<<: {{{key}: {value}}}}}]")), &merge(key));
+    }
+    check(
+        &template("Fn::Transform: {Name: AWS::Include, Parameters: {Location: x}}"),
+        "the properties of role `Role` are completed by `Fn::Transform`; inject into what it includes, or write them out here",
+    );
+    let anchored = template(&format!("ManagedPolicyArns: [&ssm {ARN}, x]"));
+    let shared = "line 6: an alias shares this with another place, and a change here would change that too";
+    check(&format!("{anchored}Again: *ssm\n"), shared);
+    // A second anchor of the name would silently take over.
+    check(&format!("First: &ssm other\n{anchored}Again: *ssm\n"), &shared.replace('6', "7"));
     let shared = template(&format!("ManagedPolicyArns: &arns [{ARN}, x]"));
     check(
         &format!("{shared}Again: *arns\n"),
@@ -74,8 +90,10 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
         let parameters = format!("Parameters:\n  P:\n    Default: 'x, {ARN}'\n");
         check(&format!("{parameters}{}", template(&format!("ManagedPolicyArns: {use_of}"))), parameter);
     }
-    let twice = "role `Role` has the managed policy under several conditions; the section can stand under one only";
-    check(&template(&format!("ManagedPolicyArns:\n- !If [A, {ARN}, x]\n- !If [B, {ARN}, x]")), twice);
+    let twice = "role `Role` has the policy under more conditions than the section can follow, or beside another policy in one `Fn::If`; attach it under one condition, and derive again";
+    let entries = |n: usize| (0..n).map(|n| format!("\n- !If [C{n}, {ARN}, x]")).collect::<String>();
+    check(&template(&format!("ManagedPolicyArns:{}", entries(5))), twice);
+    check(&template(&format!("ManagedPolicyArns:{}", entries(500))), twice);
     check(&template("Policies:\n- !If\n  - A\n  - PolicyName: derived\n  - PolicyName: other"), twice);
 }
 
@@ -111,6 +129,8 @@ fn the_section_stands_under_the_conditions_of_the_managed_policy() {
         let none = json!(null);
         let found = json!([role.get("ManagedPolicyArns").unwrap_or(&none), role["Policies"]]);
         assert_eq!(found, expected, "{text}");
+        let (again, _) = run(&text).unwrap();
+        assert_eq!(again, text, "injecting twice");
     };
     let section = json!({"PolicyName": "derived", "PolicyDocument": {"Version": "2012-10-17", "Statement": []}});
     let absent = json!({"Ref": "AWS::NoValue"});
@@ -144,6 +164,42 @@ fn the_section_stands_under_the_conditions_of_the_managed_policy() {
         &["A"],
         json!([null, [when("A", &section, &absent)]]),
     );
+    let other = json!({"PolicyName": "other"});
+    let chosen = "Policies: !If [A, [{PolicyName: other}], !Ref AWS::NoValue]";
+    check(
+        &format!("ManagedPolicyArns: [!If [A, {ARN}, x], !If [B, {ARN}, x]]"),
+        &["A", "B"],
+        json!([
+            [when("A", &absent, &json!("x")), when("B", &absent, &json!("x"))],
+            [when("A", &section, &when("B", &section, &absent))]
+        ]),
+    );
+    check(
+        &format!("ManagedPolicyArns: [{ARN}]\n{chosen}"),
+        &[],
+        json!([null, when("A", &json!([other, section]), &json!([section]))]),
+    );
+    check(
+        &format!("ManagedPolicyArns: !If [A, [{ARN}], [x]]\n{chosen}"),
+        &["A"],
+        json!([when("A", &absent, &json!(["x"])), when("A", &json!([other, section]), &absent)]),
+    );
+    check(
+        &format!("ManagedPolicyArns: !If [B, [{ARN}], [x]]\n{chosen}"),
+        &["B"],
+        json!([
+            when("B", &absent, &json!(["x"])),
+            when("A", &json!([other, when("B", &section, &absent)]), &json!([when("B", &section, &absent)]))
+        ]),
+    );
+    check(
+        &format!(
+            "ManagedPolicyArns: [{ARN}]\nPolicies:\n  Fn::If:\n  - A\n  - - PolicyName: other\n  - !If [B, [], [PolicyName: derived]]\n"
+        ),
+        &[],
+        json!([null, when("A", &json!([other, section]), &when("B", &json!([section]), &json!([section])))]),
+    );
+    check("<<: {Path: /}\nPath: /x", &[], json!([null, [section]]));
     check(
         "Policies:\n- PolicyName: derived\n- PolicyName: other\n- PolicyName: derived\n",
         &[],

@@ -4,12 +4,15 @@
 //! the last one alone would have left. To that end nothing that is going to be replaced influences how it is written.
 //! INVARIANT (eject-inject): `inject(eject(x)) == x` for a template `x` whose section stands where `inject` puts it.
 
-use crate::template::{Collection, Document, Edit, Entry, Item, Kind, Node, Pair, Place, Span, Style, TemplateError, Value};
+use crate::template::{Document, Edit, Node, Span, Style, TemplateError, Value};
 
-use super::function::is_absent;
+use super::inline::{self, Branch, Placing};
 use super::managed::{Left, Presence, Wanted, owned};
 use super::mapping::{self, Maps, RegionalName};
-use super::section::{self, Own};
+use super::section;
+
+/// How often the section may stand in a role, under conditions that exclude each other. IAM counts one of them.
+const MAX_COPIES: usize = 4;
 
 /// What to put in, and what it replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,9 +117,27 @@ pub enum InjectError {
         /// The parameter.
         parameter: String,
     },
-    /// The managed policy is attached under conditions that would need the section more than once.
-    #[error("role `{role}` has the managed policy under several conditions; the section can stand under one only")]
+    /// The policy is attached under too many conditions, or shares one with another policy.
+    #[error(
+        "role `{role}` has the policy under more conditions than the section can follow, or beside another policy in one `Fn::If`; attach it under one condition, and derive again"
+    )]
     Conditions {
+        /// The logical id.
+        role: String,
+    },
+    /// A `<<` brings what would have to change.
+    #[error("line {line}: `{key}` comes from a merge (`<<`), and belongs to every mapping that merges it; write it out here")]
+    Merged {
+        /// The line, counted from 1.
+        line: usize,
+        /// The key.
+        key: String,
+    },
+    /// A macro writes some of the role's properties when the stack is deployed.
+    #[error(
+        "the properties of role `{role}` are completed by `Fn::Transform`; inject into what it includes, or write them out here"
+    )]
+    Transform {
         /// The logical id.
         role: String,
     },
@@ -138,19 +159,19 @@ fn list(known: &[String]) -> String {
 }
 
 /// A role's properties, with the two that matter here.
-struct Role<'d> {
-    doc: &'d Document,
-    id: &'d str,
-    properties: Node<'d>,
-    managed: Option<(usize, Node<'d>)>,
-    policies: Option<(usize, Node<'d>)>,
+pub(crate) struct Role<'d> {
+    pub(crate) doc: &'d Document,
+    pub(crate) id: &'d str,
+    pub(crate) properties: Node<'d>,
+    pub(crate) managed: Option<(usize, Node<'d>)>,
+    pub(crate) policies: Option<(usize, Node<'d>)>,
 }
 
 impl<'d> Role<'d> {
-    fn find(doc: &'d Document, role: &str) -> Result<Self, InjectError> {
+    pub(crate) fn find(doc: &'d Document, role: &str) -> Result<Self, InjectError> {
         let resources = doc.get(&["Resources"]);
         let found = resources.and_then(|all| all.entries().find(|(key, _)| key.as_str() == Some(role)));
-        let Some((key, resource)) = found else {
+        let (Some((key, resource)), Some(resources)) = (found, resources) else {
             let known = super::role::roles(doc).into_iter().map(|role| role.id).collect();
             return Err(InjectError::NoSuchRole { role: role.to_owned(), known });
         };
@@ -159,13 +180,18 @@ impl<'d> Role<'d> {
             return Err(InjectError::NotARole { role: role.to_owned(), kind: kind.to_owned() });
         }
         let shape = InjectError::Shape { role: role.to_owned(), place: "`Properties`", expected: "a mapping" };
+        merged(resource, &["Type", "Properties"])?;
         let properties =
             resource.get("Properties").filter(|node| node.is_mapping() && node.tag().is_none()).ok_or_else(|| shape.clone())?;
-        for node in [resource, properties] {
+        for node in [resources, resource, properties] {
             owned(node)?;
         }
         if properties.entries().len() == 0 {
             return Err(shape);
+        }
+        merged(properties, &["ManagedPolicyArns", "Policies"])?;
+        if properties.get("Fn::Transform").is_some() {
+            return Err(InjectError::Transform { role: role.to_owned() });
         }
         let property = |name: &str| {
             let at = properties.entries().position(|(key, _)| key.as_str() == Some(name))?;
@@ -175,36 +201,40 @@ impl<'d> Role<'d> {
         Ok(Self { doc, id: key.as_str().unwrap_or(""), properties, managed, policies })
     }
 
-    fn shape(&self, place: &'static str) -> InjectError {
+    pub(crate) fn shape(&self, place: &'static str) -> InjectError {
         InjectError::Shape { role: self.id.to_owned(), place, expected: "a list" }
     }
 
     /// Parts that are to be replaced must not influence the style.
-    fn style(&self, own: &Own<'_>) -> Style {
+    pub(crate) fn style(&self, branches: &[Branch<'_>]) -> Style {
         let mut skip: Vec<Span> = self.managed.iter().map(|(_, node)| node.full_span()).collect();
         skip.extend(Maps::find(self.doc, self.id).skip());
-        if let Some((_, policies)) = self.policies {
-            if own.items.len() == policies.items().len() {
-                skip.push(policies.full_span());
-            }
-            skip.extend(own.items.iter().filter_map(|&n| self.doc.child_span(policies, n)));
+        let whole = branches.iter().all(|branch| branch.list.is_none_or(|list| branch.own.items.len() == list.items().len()));
+        skip.extend(self.policies.filter(|_| whole).map(|(_, node)| node.full_span()));
+        for branch in branches {
+            let Some(list) = branch.list else { continue };
+            skip.extend(branch.own.items.iter().filter_map(|&n| self.doc.child_span(list, n)));
         }
         Style::around(self.properties, &skip)
     }
+}
 
-    /// The `Policies` that can take an item, or nothing where the property has yet to be written.
-    fn list(&self) -> Result<Option<Node<'d>>, InjectError> {
-        let Some((_, node)) = self.policies else { return Ok(None) };
-        let empty = node.as_str() == Some("") || is_absent(node);
-        if empty || (is_block(self.properties) && node.is_sequence() && node.items().len() == 0) {
-            return Ok(None);
+/// Refuses a mapping that takes one of the keys out of another mapping by `<<`: what stands there belongs to both.
+fn merged(node: Node<'_>, keys: &[&str]) -> Result<(), InjectError> {
+    for (key, value) in node.entries().filter(|(key, _)| key.as_str() == Some("<<")) {
+        let sources: Vec<Node<'_>> = if value.is_sequence() { value.items().collect() } else { vec![value] };
+        if let Some(taken) = keys.iter().find(|wanted| sources.iter().any(|source| brings(*source, wanted, 8))) {
+            let (line, _) = node.document().position(key.span().start);
+            return Err(InjectError::Merged { line, key: (*taken).to_owned() });
         }
-        if !node.is_sequence() || node.tag().is_some() {
-            return Err(self.shape("`Policies`"));
-        }
-        owned(node)?;
-        Ok(Some(node))
     }
+    Ok(())
+}
+
+/// Whether a mapping has a key, also through the merges in it.
+fn brings(node: Node<'_>, key: &str, depth: usize) -> bool {
+    let inner = || node.get("<<").into_iter().flat_map(|inner| std::iter::once(inner).chain(inner.items()));
+    node.get(key).is_some() || (depth > 0 && inner().any(|inner| brings(inner, key, depth - 1)))
 }
 
 /// Puts a section into a role and takes the managed policies out.
@@ -214,23 +244,20 @@ impl<'d> Role<'d> {
 pub fn inject(bytes: &[u8], request: &Injection) -> Result<Injected, InjectError> {
     let doc = Document::parse(bytes)?;
     let role = Role::find(&doc, &request.role)?;
-    let list = role.list()?;
-    let own = section::find(list, &request.policy_name);
-    if let Some(list) = list
-        && own.items.iter().any(|&n| list.items().nth(n).is_some_and(|item| section::shares_choice(item, &request.policy_name)))
-    {
+    let branches = inline::branches(&role, &request.policy_name)?;
+    if branches.iter().any(|branch| branch.shares_choice(&request.policy_name)) {
         return Err(InjectError::Conditions { role: request.role.clone() });
     }
-    let style = role.style(&own);
+    let style = role.style(&branches);
     let wanted = Wanted { doc: &doc, names: &request.remove_managed };
     let attached = role.managed.map_or(Ok(Presence::Never), |(_, node)| wanted.list(node))?;
     let mut notes = Vec::new();
-    let mut presence = own.presence.clone().or(attached.clone());
+    let mut presence = section::find(role.policies.map(|(_, node)| node), &request.policy_name).0.or(attached);
     if presence == Presence::Never {
         notes.push(Note::NothingReplaced);
         presence = Presence::Always;
     }
-    if presence.leaves() != 1 {
+    if presence.leaves() > MAX_COPIES {
         return Err(InjectError::Conditions { role: request.role.clone() });
     }
     let conditions = conditions(&presence);
@@ -241,119 +268,53 @@ pub fn inject(bytes: &[u8], request: &Injection) -> Result<Injected, InjectError
         Some((_, node)) => wanted.strip(node, &style)?,
         None => Left::Value(Vec::new()),
     };
-    let item = presence.wrap(section::policy(&request.policy_name, &request.section));
-    let mut edits =
-        Placing { role: &role, list, own: &own, style: &style, notes: &mut notes }.edits(left, item, &request.comments)?;
+    let policy = section::policy(&request.policy_name, &request.section);
+    let mut placing =
+        Placing { role: &role, style: &style, notes: &mut notes, presence: &presence, policy, comments: &request.comments };
+    let mut edits = placing.edits(left, &branches)?;
     edits.extend(Maps::find(&doc, role.id).edits(&request.regional, &style)?);
+    unshared(&doc, &edits)?;
     let edited = doc.apply(edits)?;
-    verify(&edited, request)?;
+    verify(&edited, request, &presence)?;
     let bytes = edited.bytes().to_vec();
     Ok(Injected { changed: bytes != doc.bytes(), bytes, notes })
 }
 
+/// Refuses edits that would take an anchor away from aliases elsewhere.
+pub(crate) fn unshared(doc: &Document, edits: &[Edit]) -> Result<(), InjectError> {
+    let spans: Vec<Span> = edits.iter().map(|edit| edit.span.clone()).collect();
+    match doc.anchored_within(&spans) {
+        Some(at) => Err(InjectError::Shared { line: doc.position(at).0 }),
+        None => Ok(()),
+    }
+}
+
+/// The conditions that decide, each once, outermost first.
 fn conditions(presence: &Presence) -> Vec<String> {
-    match presence {
-        Presence::If { condition, yes, no } => {
-            let inner = if yes.leaves() > 0 { conditions(yes) } else { conditions(no) };
-            std::iter::once(condition.clone()).chain(inner).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Where a section goes, and what goes for it.
-struct Placing<'a, 'd> {
-    role: &'a Role<'d>,
-    list: Option<Node<'d>>,
-    own: &'a Own<'d>,
-    style: &'a Style,
-    notes: &'a mut Vec<Note>,
-}
-
-impl Placing<'_, '_> {
-    fn edits(&mut self, left: Left, item: Value, comments: &[String]) -> Result<Vec<Edit>, InjectError> {
-        let role = self.role;
-        let (mut edits, gone) = match left {
-            Left::Value(edits) => (edits, None),
-            Left::Nothing => (Vec::new(), role.managed),
-        };
-        // The pair `ManagedPolicyArns` gives its place to `Policies` where that has none yet.
-        let takes_place = gone.filter(|_| role.policies.is_none());
-        if let (Some((n, _)), None) = (gone, takes_place) {
-            edits.extend(role.doc.take_out(role.properties, &[n].into())?);
-        }
-        let removed = edits.iter().map(|edit| edit.span.clone());
-        let replaced = if self.list.is_none() { role.policies.or(takes_place) } else { None };
-        let removed: Vec<Span> = removed.chain(replaced.and_then(|(n, _)| self.value_and_tail(n))).collect();
-        let moved = self.comments_in(&removed);
-        let lines = moved.iter().cloned().chain(section::marked(comments)).collect();
-        let item = Item { comments: lines, value: item };
-        match self.list {
-            Some(list) => edits.extend(self.among(list, &item)?),
-            None => {
-                let place = match (role.policies, takes_place, role.managed) {
-                    (Some((index, _)), ..) | (None, Some((index, _)), _) => Place::Over { index, from: None },
-                    (None, None, Some((index, _))) => Place::After(index),
-                    (None, None, None) => Place::End,
-                };
-                let pair = Pair { comments: Vec::new(), key: "Policies".to_owned(), value: Value::Seq(vec![item]) };
-                edits.extend(role.doc.put(role.properties, place, Entry::Pair(&pair), self.style)?);
+    let mut found = Vec::new();
+    let mut open = vec![presence];
+    while let Some(next) = open.pop() {
+        if let Presence::If { condition, yes, no } = next {
+            if !found.contains(condition) {
+                found.push(condition.clone());
             }
+            open.extend([no.as_ref(), yes.as_ref()]);
         }
-        self.notes.extend(dropped(&moved, self.list.unwrap_or(role.properties)));
-        Ok(edits)
     }
-
-    fn among(&mut self, list: Node<'_>, item: &Item) -> Result<Vec<Edit>, InjectError> {
-        let doc = self.role.doc;
-        let Some(&index) = self.own.items.first() else {
-            return Ok(doc.put(list, Place::End, Entry::Item(item), self.style)?);
-        };
-        let (_, from) = section::split_comments(list, index);
-        if from.is_none() && is_block(list) {
-            self.notes.push(Note::Unmarked);
-        }
-        let place = Place::Over { index, from: from.map(|comment| comment.start) };
-        let mut edits = doc.put(list, place, Entry::Item(item), self.style)?;
-        let others = self.own.items.iter().copied().filter(|&n| n != index).collect();
-        edits.extend(doc.take_out(list, &others)?);
-        Ok(edits)
-    }
-
-    /// What goes when a property is replaced: in block style also what follows on its last line.
-    fn value_and_tail(&self, index: usize) -> Option<Span> {
-        let child = self.role.doc.child_span(self.role.properties, index)?;
-        let last = self.role.doc.own_comments(self.role.properties, index).last().map_or(child.end, |comment| comment.end);
-        Some(if is_block(self.role.properties) { child.start..last.max(child.end) } else { child })
-    }
-
-    /// The texts of the comments within ranges.
-    fn comments_in(&self, ranges: &[Span]) -> Vec<String> {
-        let inside = ranges.iter().flat_map(|range| self.role.doc.comments_within(range.clone()));
-        inside.map(|comment| self.role.doc.comment_text(&comment).to_owned()).collect()
-    }
-}
-
-fn is_block(node: Node<'_>) -> bool {
-    matches!(node.kind(), Kind::Sequence(Collection::Block) | Kind::Mapping(Collection::Block))
-}
-
-/// The note on comments that have no room in a flow collection.
-fn dropped(comments: &[String], holder: Node<'_>) -> Option<Note> {
-    let gone = !is_block(holder) && !comments.is_empty();
-    gone.then(|| Note::CommentsDropped(comments.iter().map(|line| line.trim().to_owned()).collect()))
+    found
 }
 
 /// The edited template has the section as it was meant, once, and the managed policies no more.
-fn verify(edited: &Document, request: &Injection) -> Result<(), InjectError> {
+fn verify(edited: &Document, request: &Injection, presence: &Presence) -> Result<(), InjectError> {
     let role = Role::find(edited, &request.role)?;
     let wanted = Wanted { doc: edited, names: &request.remove_managed };
     if role.managed.map_or(Ok(Presence::Never), |(_, node)| wanted.list(node))? != Presence::Never {
         return Err(InjectError::Unfaithful("the managed policy is still attached"));
     }
-    let own = section::find(role.policies.map(|(_, node)| node), &request.policy_name);
-    let written = own.document.and_then(Value::read).map(|value| value.to_json());
-    if own.items.len() != 1 || written != Some(request.section.to_json()) {
+    let (found, documents) = section::find(role.policies.map(|(_, node)| node), &request.policy_name);
+    let meant = request.section.to_json();
+    let as_meant = |document: &Node<'_>| Value::read(*document).is_some_and(|value| value.to_json() == meant);
+    if !found.means(presence) || documents.is_empty() || !documents.iter().all(as_meant) {
         return Err(InjectError::Unfaithful("the section is not what was put in"));
     }
     let map = edited.get(&["Mappings", &mapping::map_name(&request.role)]).and_then(Value::read);
@@ -370,50 +331,5 @@ fn verify(edited: &Document, request: &Injection) -> Result<(), InjectError> {
 /// When the template has no such role.
 pub fn section_of(doc: &Document, role: &str, policy_name: &str) -> Result<Option<Value>, InjectError> {
     let policies = Role::find(doc, role)?.policies.map(|(_, node)| node);
-    Ok(section::find(policies, policy_name).document.and_then(Value::read))
-}
-
-/// Takes a section out of a role and attaches a managed policy instead: what the template was before.
-///
-/// # Errors
-/// When the role has no such section, or the template cannot be edited faithfully.
-pub fn eject(bytes: &[u8], request: &Ejection) -> Result<Injected, InjectError> {
-    let doc = Document::parse(bytes)?;
-    let role = Role::find(&doc, &request.role)?;
-    let list = role.list()?;
-    let own = section::find(list, &request.policy_name);
-    let (Some(list), Some(&first), Some((at, _))) = (list, own.items.first(), role.policies) else {
-        return Err(InjectError::NoSection { role: request.role.clone(), policy: request.policy_name.clone() });
-    };
-    let style = role.style(&own);
-    let (kept, _) = section::split_comments(list, first);
-    let arn = format!("arn:${{AWS::Partition}}:iam::aws:policy/{}", request.managed);
-    let item = Item {
-        comments: kept.iter().map(|comment| doc.comment_text(comment).to_owned()).collect(),
-        value: own.presence.wrap(Value::tagged("Sub", Value::text(arn))),
-    };
-    let all_own = own.items.len() == list.items().len();
-    let mut edits = Vec::new();
-    let pair = Pair { comments: Vec::new(), key: "ManagedPolicyArns".to_owned(), value: Value::Seq(vec![item.clone()]) };
-    match role.managed {
-        Some((_, node)) if node.is_sequence() && node.tag().is_none() => {
-            owned(node)?;
-            edits.extend(doc.put(node, Place::End, Entry::Item(&item), &style)?);
-        }
-        Some(_) => return Err(role.shape("`ManagedPolicyArns`")),
-        None if all_own => {
-            edits.extend(doc.put(role.properties, Place::Over { index: at, from: None }, Entry::Pair(&pair), &style)?);
-        }
-        None => edits.extend(doc.put(role.properties, Place::Before(at), Entry::Pair(&pair), &style)?),
-    }
-    if !all_own {
-        edits.extend(doc.take_out(list, &own.items)?);
-    } else if role.managed.is_some() {
-        edits.extend(doc.take_out(role.properties, &[at].into())?);
-    }
-    edits.extend(Maps::find(&doc, role.id).edits(&[], &style)?);
-    let notes = dropped(&item.comments, role.managed.map_or(role.properties, |(_, node)| node)).into_iter().collect();
-    let edited = doc.apply(edits)?;
-    let bytes = edited.bytes().to_vec();
-    Ok(Injected { changed: true, bytes, notes })
+    Ok(section::find(policies, policy_name).1.first().copied().and_then(Value::read))
 }

@@ -8,17 +8,30 @@ use super::InjectError;
 use super::function::{Piece, choice, function, is_absent, pieces, reference};
 
 /// When something is there, by the conditions of the template.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Presence {
+    #[default]
     Never,
     Always,
-    If { condition: String, yes: Box<Presence>, no: Box<Presence> },
+    If {
+        condition: String,
+        yes: Box<Presence>,
+        no: Box<Presence>,
+    },
+    /// Under more conditions than are followed.
+    TooMany,
 }
+
+/// How large the tree of a [`Presence`] may grow: each further condition can double it.
+const MAX_NODES: usize = 256;
 
 impl Presence {
     pub(crate) fn choose(condition: &str, yes: Self, no: Self) -> Self {
         if yes == no {
             return yes;
+        }
+        if yes.nodes() + no.nodes() > MAX_NODES {
+            return Self::TooMany;
         }
         Self::If { condition: condition.to_owned(), yes: Box::new(yes), no: Box::new(no) }
     }
@@ -26,8 +39,10 @@ impl Presence {
     /// Present when one of the two is.
     pub(crate) fn or(self, other: Self) -> Self {
         match (self, other) {
+            (same, other) if same == other => same,
             (Self::Always, _) | (_, Self::Always) => Self::Always,
             (Self::Never, other) | (other, Self::Never) => other,
+            (Self::TooMany, _) | (_, Self::TooMany) => Self::TooMany,
             (Self::If { condition, yes, no }, other) => {
                 let (other_yes, other_no) = match other {
                     Self::If { condition: same, yes, no } if same == condition => (*yes, *no),
@@ -38,19 +53,47 @@ impl Presence {
         }
     }
 
+    /// What is left of it where it is known which conditions hold.
+    pub(crate) fn under(&self, known: &[(String, bool)]) -> Self {
+        let Self::If { condition, yes, no } = self else { return self.clone() };
+        match known.iter().find(|(name, _)| name == condition) {
+            Some((_, true)) => yes.under(known),
+            Some((_, false)) => no.under(known),
+            None => Self::choose(condition, yes.under(known), no.under(known)),
+        }
+    }
+
     /// How often a value stands in [`Presence::wrap`].
     pub(crate) fn leaves(&self) -> usize {
         match self {
             Self::Never => 0,
             Self::Always => 1,
-            Self::If { yes, no, .. } => yes.leaves() + no.leaves(),
+            Self::If { yes, no, .. } => yes.leaves().saturating_add(no.leaves()),
+            Self::TooMany => usize::MAX,
         }
+    }
+
+    fn nodes(&self) -> usize {
+        match self {
+            Self::If { yes, no, .. } => 1 + yes.nodes() + no.nodes(),
+            Self::TooMany => MAX_NODES,
+            _ => 1,
+        }
+    }
+
+    /// Whether two say the same, in whatever order they ask for the conditions.
+    pub(crate) fn means(&self, other: &Self) -> bool {
+        let ((Self::If { condition, .. }, _) | (_, Self::If { condition, .. })) = (self, other) else { return self == other };
+        [true, false].into_iter().all(|holds| {
+            let known = [(condition.clone(), holds)];
+            self.under(&known).means(&other.under(&known))
+        })
     }
 
     /// The value where present, `AWS::NoValue` elsewhere.
     pub(crate) fn wrap(&self, value: Value) -> Value {
         match self {
-            Self::Never => absent(),
+            Self::Never | Self::TooMany => absent(),
             Self::Always => value,
             Self::If { condition, yes, no } => {
                 Value::tagged("If", Value::list([Value::text(condition), yes.wrap(value.clone()), no.wrap(value)]))

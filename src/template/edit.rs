@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::layout::LineEnd;
-use super::node::Kind;
+use super::node::{Kind, NodeData, Shape};
 use super::quote::Context;
 use super::write::{Layout, Writer};
 use super::{Collection, Document, Edit, Item, Node, Pair, Span, Style, TemplateError, Value};
@@ -133,6 +133,17 @@ impl Document {
     pub fn comments_within(&self, range: Span) -> impl Iterator<Item = Span> {
         let from = self.comments().partition_point(|comment| comment.start < range.start);
         self.comments().iter().skip(from).take_while(move |comment| comment.end <= range.end).cloned()
+    }
+
+    /// Where an anchor stands within one of the ranges that an alias outside of them stands for.
+    #[must_use]
+    pub fn anchored_within(&self, ranges: &[Span]) -> Option<usize> {
+        let inside = |at: usize| ranges.iter().any(|range| range.contains(&at));
+        let target = |node: &NodeData| match node.shape {
+            Shape::Alias { target } if !inside(node.start) => self.nodes.get(target).map(|data| data.start),
+            _ => None,
+        };
+        self.nodes.iter().filter_map(target).find(|&at| inside(at))
     }
 
     /// The text of a comment after its `#`.

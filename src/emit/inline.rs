@@ -1,0 +1,184 @@
+//! The inline policies of a role: the lists that a section can stand in, and the edits that put it there.
+
+use crate::template::{Collection, Document, Edit, Entry, Item, Kind, Node, Pair, Place, Span, Style, Value};
+
+use super::cloudformation::{InjectError, Note, Role};
+use super::function::{choice, function, is_absent};
+use super::managed::{Left, Presence, absent, owned};
+use super::section::{self, Own};
+
+/// One of the lists that `Policies` may be: the only one, or one of those that conditions choose between.
+pub(crate) struct Branch<'d> {
+    /// The conditions under which it is chosen, and whether they hold then.
+    under: Vec<(String, bool)>,
+    /// The list that takes items; nothing where it has yet to be written.
+    pub(crate) list: Option<Node<'d>>,
+    /// The arguments of the `Fn::If` that it stands in, and its index among them.
+    slot: Option<(Node<'d>, usize)>,
+    /// What there is of ours.
+    pub(crate) own: Own,
+}
+
+impl Branch<'_> {
+    /// Whether another policy stands beside the named one in the same `Fn::If`: it would go with it.
+    pub(crate) fn shares_choice(&self, name: &str) -> bool {
+        let Some(list) = self.list else { return false };
+        self.own.items.iter().any(|&n| list.items().nth(n).is_some_and(|item| section::shares_choice(item, name)))
+    }
+}
+
+/// The lists of a role's `Policies`.
+pub(crate) fn branches<'d>(role: &Role<'d>, name: &str) -> Result<Vec<Branch<'d>>, InjectError> {
+    let mut found = Vec::new();
+    match role.policies {
+        None => found.push(Branch { under: Vec::new(), list: None, slot: None, own: Own::default() }),
+        Some((_, node)) => collect(role, node, None, &mut Vec::new(), name, &mut found)?,
+    }
+    Ok(found)
+}
+
+fn collect<'d>(
+    role: &Role<'d>,
+    node: Node<'d>,
+    slot: Option<(Node<'d>, usize)>,
+    under: &mut Vec<(String, bool)>,
+    name: &str,
+    found: &mut Vec<Branch<'d>>,
+) -> Result<(), InjectError> {
+    if let (Some((condition, yes, no)), Some((_, arguments))) = (choice(node), function(node)) {
+        owned(node)?;
+        for (branch, index, holds) in [(yes, 1, true), (no, 2, false)] {
+            under.push((condition.to_owned(), holds));
+            collect(role, branch, Some((arguments, index)), under, name, found)?;
+            under.pop();
+        }
+        return Ok(());
+    }
+    let empty = (slot.is_none() && node.as_str() == Some("")) || is_absent(node);
+    let holder = slot.map_or(role.properties, |(arguments, _)| arguments);
+    let list = if empty || (is_block(holder) && node.is_sequence() && node.tag().is_none() && node.items().len() == 0) {
+        None
+    } else if !node.is_sequence() || node.tag().is_some() {
+        return Err(role.shape("`Policies`"));
+    } else {
+        Some(node)
+    };
+    owned(node)?;
+    let own = list.map(|list| section::own(list, name)).unwrap_or_default();
+    found.push(Branch { under: under.clone(), list, slot, own });
+    Ok(())
+}
+
+/// Where a section goes, and what goes for it.
+pub(crate) struct Placing<'a, 'd> {
+    pub(crate) role: &'a Role<'d>,
+    pub(crate) style: &'a Style,
+    pub(crate) notes: &'a mut Vec<Note>,
+    /// When the section is to be there.
+    pub(crate) presence: &'a Presence,
+    /// The inline policy.
+    pub(crate) policy: Value,
+    /// What the caller wants said above it.
+    pub(crate) comments: &'a [String],
+}
+
+impl Placing<'_, '_> {
+    /// The edits for what is left of `ManagedPolicyArns`, and those that put the section into each of the lists.
+    pub(crate) fn edits(&mut self, left: Left, branches: &[Branch<'_>]) -> Result<Vec<Edit>, InjectError> {
+        let role = self.role;
+        let (mut edits, gone) = match left {
+            Left::Value(edits) => (edits, None),
+            Left::Nothing => (Vec::new(), role.managed),
+        };
+        // The pair `ManagedPolicyArns` gives its place to `Policies` where that has none yet.
+        let takes_place = gone.filter(|_| role.policies.is_none());
+        if let (Some((n, _)), None) = (gone, takes_place) {
+            edits.extend(role.doc.take_out(role.properties, &[n].into())?);
+        }
+        let written_anew = branches.iter().all(|branch| branch.list.is_none() && branch.slot.is_none());
+        let removed = edits.iter().map(|edit| edit.span.clone());
+        let replaced = if written_anew { role.policies.or(takes_place) } else { None };
+        let removed: Vec<Span> = removed.chain(replaced.and_then(|(n, _)| self.value_and_tail(n))).collect();
+        let mut moved = self.comments_in(&removed);
+        for branch in branches {
+            let presence = self.presence.under(&branch.under);
+            if presence == Presence::Never {
+                edits.extend(self.clear(branch)?);
+                continue;
+            }
+            let holder = branch.list.or(branch.slot.map(|(arguments, _)| arguments)).unwrap_or(role.properties);
+            self.notes.extend(dropped(&moved, holder));
+            let lines = moved.drain(..).chain(section::marked(self.comments)).collect();
+            let item = Item { comments: lines, value: presence.wrap(self.policy.clone()) };
+            edits.extend(match (branch.list, branch.slot) {
+                (Some(list), _) => self.among(list, &branch.own, &item)?,
+                (None, Some((arguments, index))) => {
+                    let list = Item { comments: Vec::new(), value: Value::Seq(vec![item]) };
+                    role.doc.put(arguments, Place::Over { index, from: None }, Entry::Item(&list), self.style)?
+                }
+                (None, None) => self.anew(item, takes_place.map(|(index, _)| index))?,
+            });
+        }
+        Ok(edits)
+    }
+
+    /// The property `Policies` with its first item.
+    fn anew(&self, item: Item, takes_place: Option<usize>) -> Result<Vec<Edit>, InjectError> {
+        let role = self.role;
+        let place = match (role.policies, takes_place, role.managed) {
+            (Some((index, _)), ..) | (None, Some(index), _) => Place::Over { index, from: None },
+            (None, None, Some((index, _))) => Place::After(index),
+            (None, None, None) => Place::End,
+        };
+        let pair = Pair { comments: Vec::new(), key: "Policies".to_owned(), value: Value::Seq(vec![item]) };
+        Ok(role.doc.put(role.properties, place, Entry::Pair(&pair), self.style)?)
+    }
+
+    /// Takes our items out of a list in which the section is not to be any more.
+    fn clear(&self, branch: &Branch<'_>) -> Result<Vec<Edit>, InjectError> {
+        let Some(list) = branch.list.filter(|_| !branch.own.items.is_empty()) else { return Ok(Vec::new()) };
+        if branch.own.items.len() < list.items().len() {
+            return Ok(self.role.doc.take_out(list, &branch.own.items)?);
+        }
+        Ok(vec![self.role.doc.replace(list, &absent(), self.style)])
+    }
+
+    fn among(&mut self, list: Node<'_>, own: &Own, item: &Item) -> Result<Vec<Edit>, InjectError> {
+        let doc: &Document = self.role.doc;
+        let Some(&index) = own.items.first() else {
+            return Ok(doc.put(list, Place::End, Entry::Item(item), self.style)?);
+        };
+        let (_, from) = section::split_comments(list, index);
+        if from.is_none() && is_block(list) {
+            self.notes.push(Note::Unmarked);
+        }
+        let place = Place::Over { index, from: from.map(|comment| comment.start) };
+        let mut edits = doc.put(list, place, Entry::Item(item), self.style)?;
+        let others = own.items.iter().copied().filter(|&n| n != index).collect();
+        edits.extend(doc.take_out(list, &others)?);
+        Ok(edits)
+    }
+
+    /// What goes when a property is replaced: in block style also what follows on its last line.
+    fn value_and_tail(&self, index: usize) -> Option<Span> {
+        let child = self.role.doc.child_span(self.role.properties, index)?;
+        let last = self.role.doc.own_comments(self.role.properties, index).last().map_or(child.end, |comment| comment.end);
+        Some(if is_block(self.role.properties) { child.start..last.max(child.end) } else { child })
+    }
+
+    /// The texts of the comments within ranges.
+    fn comments_in(&self, ranges: &[Span]) -> Vec<String> {
+        let inside = ranges.iter().flat_map(|range| self.role.doc.comments_within(range.clone()));
+        inside.map(|comment| self.role.doc.comment_text(&comment).to_owned()).collect()
+    }
+}
+
+pub(crate) fn is_block(node: Node<'_>) -> bool {
+    matches!(node.kind(), Kind::Sequence(Collection::Block) | Kind::Mapping(Collection::Block))
+}
+
+/// The note on comments that have no room in a flow collection.
+pub(crate) fn dropped(comments: &[String], holder: Node<'_>) -> Option<Note> {
+    let gone = !is_block(holder) && !comments.is_empty();
+    gone.then(|| Note::CommentsDropped(comments.iter().map(|line| line.trim().to_owned()).collect()))
+}
