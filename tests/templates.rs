@@ -277,3 +277,58 @@ fn cfn_lint_reports_nothing_new() {
         }
     }
 }
+
+const ROLE: &str = "Resources:\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      AssumeRolePolicyDocument: {}\n      ManagedPolicyArns:\n      - arn:aws:iam::aws:policy/service-role/AmazonEC2RoleforSSM\n";
+
+/// Injects into a good template and another at once, and checks that neither changes.
+fn check_untouched(other: &str, prepare: impl Fn(&Path), code: i32, expected: &str) {
+    let desk = Desk::new();
+    let (good, bad) = (desk.put("good.yaml", ROLE), desk.put("bad.yaml", other));
+    prepare(&bad);
+    let (got, said, text) = desk.inject("first.json", &good, &["bad.yaml"]);
+    assert_eq!(got, code, "{said}");
+    assert!(said.contains(expected), "{said}");
+    assert_eq!(text, ROLE);
+    assert_eq!(fs::read_to_string(&bad).unwrap(), other);
+    assert_eq!(fs::read_dir(desk.0.path()).unwrap().count(), 4, "something was left behind");
+}
+
+#[test]
+fn several_templates_are_written_or_none() {
+    check_untouched("a: [", |_| {}, 3, "`bad.yaml`: line 1, column 4: unclosed bracket");
+    check_untouched("Resources: {}", |_| {}, 3, "`bad.yaml`: the template has no role of its own");
+    let read_only = |path: &Path| {
+        let mut permissions = fs::metadata(path).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(path, permissions).unwrap();
+    };
+    check_untouched(ROLE, read_only, 3, "`bad.yaml` was not written: it is read-only");
+}
+
+#[test]
+fn checking_and_trying_write_nothing() {
+    let desk = Desk::new();
+    let path = desk.put("role.yaml", ROLE);
+    for (option, code) in [("--check", 1), ("--dry-run", 0)] {
+        let (got, said, text) = desk.inject("first.json", &path, &[option]);
+        assert_eq!((got, text.as_str()), (code, ROLE), "{said}");
+        assert!(said.contains("-      ManagedPolicyArns:\n") && said.contains("+      - PolicyName: policyc\n"), "{said}");
+    }
+    let (_, _, written) = desk.inject("first.json", &path, &[]);
+    let (got, said, text) = desk.inject("first.json", &path, &["--check"]);
+    assert_eq!((got, said.as_str(), text), (0, "", written));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_a_link_and_a_mode_stays() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let desk = Desk::new();
+    let target = desk.put("target.yaml", ROLE);
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
+    let link = desk.path("link.yaml");
+    symlink("target.yaml", &link).unwrap();
+    let (_, _, text) = desk.inject("first.json", &link, &[]);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && fs::read_to_string(&target).unwrap() == text);
+    assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+}

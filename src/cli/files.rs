@@ -1,5 +1,6 @@
 //! Reading what was named and writing results: beside their place first, then renamed, all or none.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -64,24 +65,69 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
 /// Writes all of the files or none: each is written beside its place, then all are renamed. Files whose bytes are the
 /// same already are left alone. Gives the paths that changed.
 pub(super) fn write_all(outputs: &[(PathBuf, Vec<u8>)]) -> Result<Vec<PathBuf>, CliError> {
+    write_over(outputs, &BTreeMap::new())
+}
+
+/// As [`write_all`], and refuses when one of the files is no longer what it was read as: somebody edited it meanwhile.
+pub(super) fn write_over(outputs: &[(PathBuf, Vec<u8>)], read_as: &BTreeMap<PathBuf, Vec<u8>>) -> Result<Vec<PathBuf>, CliError> {
     let mut beside = Vec::new();
     for (path, bytes) in outputs {
-        if fs::read(path).is_ok_and(|old| old == *bytes) {
+        let old = fs::read(path).ok();
+        if old.as_ref() == Some(bytes) {
             continue;
         }
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|e| CliError::output(path, e))?;
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| CliError::output(path, e))?;
-        file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|e| CliError::output(path, e))?;
-        keep_mode(path, &file).map_err(|e| CliError::output(path, e))?;
-        beside.push((path, file));
+        beside.push(Beside::write(path, bytes, old)?);
     }
-    let mut changed = Vec::new();
-    for (path, file) in beside {
-        file.persist(path).map_err(|e| CliError::output(path, e.error))?;
-        changed.push(path.clone());
+    for file in &beside {
+        let expected = read_as.get(&file.path).or(file.old.as_ref());
+        if fs::read(&file.path).ok().as_ref() != expected {
+            return Err(CliError::output(&file.path, "it was changed meanwhile; run the command again"));
+        }
     }
-    Ok(changed)
+    let mut done: Vec<(PathBuf, PathBuf, Option<Vec<u8>>)> = Vec::new();
+    for Beside { path, target, file, old } in beside {
+        if let Err(e) = file.persist(&target) {
+            done.into_iter().for_each(|(_, target, old)| put_back(&target, old));
+            return Err(CliError::output(&path, e.error));
+        }
+        done.push((path, target, old));
+    }
+    Ok(done.into_iter().map(|(path, ..)| path).collect())
+}
+
+/// A file that is written and waits beside its place.
+struct Beside {
+    path: PathBuf,
+    /// What a link leads to, so that the link stays one.
+    target: PathBuf,
+    file: tempfile::NamedTempFile,
+    old: Option<Vec<u8>>,
+}
+
+impl Beside {
+    fn write(path: &Path, bytes: &[u8], old: Option<Vec<u8>>) -> Result<Self, CliError> {
+        let failed = |e: std::io::Error| CliError::output(path, e);
+        // Renaming would replace a file that nobody may write to.
+        if fs::metadata(path).is_ok_and(|m| m.permissions().readonly()) {
+            return Err(CliError::output(path, "it is read-only"));
+        }
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(failed)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        keep_mode(path, &file).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), target, file, old })
+    }
+}
+
+/// Undoes a rename where a later one failed. If that fails too, there is nothing left to try: the error of the later one
+/// is told.
+fn put_back(target: &Path, old: Option<Vec<u8>>) {
+    let _ = match old {
+        Some(bytes) => fs::write(target, bytes),
+        None => fs::remove_file(target),
+    };
 }
 
 /// A replaced file keeps its permissions; a new one gets the usual ones instead of a temporary file's.
@@ -95,4 +141,37 @@ fn keep_mode(path: &Path, file: &tempfile::NamedTempFile) -> std::io::Result<()>
 #[cfg(not(unix))]
 fn keep_mode(_: &Path, _: &tempfile::NamedTempFile) -> std::io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test says what is wrong by panicking
+
+    use super::*;
+
+    #[test]
+    fn what_was_edited_meanwhile_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&first, "old").unwrap();
+        fs::write(&second, "edited").unwrap();
+        let outputs = [(first.clone(), b"new".to_vec()), (second.clone(), b"new".to_vec())];
+        let read_as = BTreeMap::from([(first.clone(), b"old".to_vec()), (second.clone(), b"old".to_vec())]);
+        let error = write_over(&outputs, &read_as).unwrap_err().to_string();
+        assert!(error.ends_with("was not written: it was changed meanwhile; run the command again"), "{error}");
+        assert_eq!((fs::read(&first).unwrap(), fs::read(&second).unwrap()), (b"old".to_vec(), b"edited".to_vec()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_rename_that_fails_undoes_the_ones_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("a"), folder.path().join("b"));
+        fs::write(&first, "old").unwrap();
+        // A file cannot be renamed over a folder.
+        fs::create_dir(&second).unwrap();
+        let outputs = [(first.clone(), b"new".to_vec()), (second, b"new".to_vec())];
+        write_all(&outputs).unwrap_err();
+        assert_eq!(fs::read(&first).unwrap(), b"old");
+    }
 }

@@ -57,6 +57,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         ..StackValues::default()
     };
     let mut outputs = Vec::new();
+    let mut originals = BTreeMap::new();
     let mut changed = false;
     for path in &args.templates {
         let bytes = files::read(path)?;
@@ -78,12 +79,13 @@ pub(super) fn run(args: &Args) -> Outcome {
                 print::result(&check::difference(path, &bytes, &placed.bytes));
             }
         }
+        originals.insert(path.clone(), bytes);
         outputs.push((path.clone(), placed.bytes));
     }
     if args.check || args.dry_run {
         return Ok(if args.check && changed { Verdict::No } else { Verdict::Done });
     }
-    let written = files::write_all(&outputs)?;
+    let written = files::write_over(&outputs, &originals)?;
     print::note(&format!("{} of {} templates changed", written.len(), outputs.len()));
     Ok(Verdict::Done)
 }

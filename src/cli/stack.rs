@@ -42,6 +42,8 @@ pub(super) struct Derived {
 pub(super) struct StackResult {
     pub(super) roles: Vec<Derived>,
     pub(super) outputs: Vec<(PathBuf, Vec<u8>)>,
+    /// The templates as they were read.
+    pub(super) templates: BTreeMap<PathBuf, Vec<u8>>,
     /// What the certificates say of ledger and catalogue.
     pub(super) facts: Facts,
 }
@@ -83,7 +85,7 @@ pub(super) fn derive(request: &Request<'_>, format: Format, dry_run: bool, repor
     if dry_run {
         return Ok(Verdict::Done);
     }
-    let changed = files::write_all(&result.outputs)?;
+    let changed = files::write_over(&result.outputs, &result.templates)?;
     let names: String = changed.iter().map(|p| format!(" {}", p.display())).collect();
     print::note(&format!(
         "{} of {} files changed{}{names}",
@@ -112,7 +114,7 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
     let (ledger, found) = observe::observe(&trail, interest, catalog)?;
 
     let facts = Facts::of(&ledger, catalog);
-    let mut result = StackResult { roles: Vec::new(), outputs: Vec::new(), facts: facts.clone() };
+    let mut result = StackResult { roles: Vec::new(), outputs: Vec::new(), templates: BTreeMap::new(), facts: facts.clone() };
     let mut templates: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
     for (wanted, (stack, role)) in config.role.iter().zip(&roles) {
         let question = ask(request, &config, &home, &description, wanted, role, &ledger, catalog)?;
@@ -122,7 +124,11 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
             let path = home.join(template);
             let bytes = match templates.remove(&path) {
                 Some(bytes) => bytes,
-                None => files::read(&path)?,
+                None => {
+                    let bytes = files::read(&path)?;
+                    result.templates.insert(path.clone(), bytes.clone());
+                    bytes
+                }
             };
             templates
                 .insert(path.clone(), inject(request, wanted, &description, stack, &question, &mut compiled, &path, &bytes)?);
