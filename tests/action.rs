@@ -9,10 +9,12 @@
     clippy::panic
 )] // a test says what is wrong by panicking
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 const NAT: &str = "policies/demo/nat-instance.json";
 const TEMPLATE: &str = "cfn/ssm-session-mgr-example.yaml";
@@ -334,5 +336,103 @@ fn wrong_settings_are_told() {
         let review = project.review(&[setting]);
         assert_eq!(review.code, Some(2), "{setting:?}: {}", review.log);
         assert!(review.log.contains(told), "{setting:?}: {}", review.log);
+    }
+}
+
+/// GitLab's API, until the test ends.
+struct GitLab {
+    server: Child,
+    port: String,
+}
+
+impl GitLab {
+    fn new(notes: &Path) -> Self {
+        let mut server = Command::new("python3")
+            .arg(repository().join("tests/action/gitlab.py"))
+            .arg(notes)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut port = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Self { server, port: port.trim().to_owned() }
+    }
+}
+
+impl Drop for GitLab {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+fn a_merge_request_has_one_comment_too() {
+    if ["curl", "jq"].iter().any(|tool| Command::new(tool).arg("--version").output().is_err()) {
+        println!("the review needs curl and jq on GitLab, and this machine lacks one");
+        return;
+    }
+    let project = Project::new();
+    assert!(project.policyc(&["derive", "--stack", "demo"]).status.success());
+    project.commit("narrowed");
+    let theirs: Vec<_> = (0..130)
+        .map(|n| serde_json::json!({"id": n, "author": {"username": "mallory"}, "body": format!("{MARKER} {n}")}))
+        .collect();
+    project.comments(&serde_json::Value::Array(theirs));
+    let notes = project.home.path().join("comments.json");
+    let gitlab = GitLab::new(&notes);
+    let api = format!("http://127.0.0.1:{}/api/v4", gitlab.port);
+    let settings = [
+        ("GITHUB_ACTIONS", ""),
+        ("GITLAB_CI", "true"),
+        ("CI_API_V4_URL", api.as_str()),
+        ("CI_PROJECT_ID", "3"),
+        ("CI_MERGE_REQUEST_IID", "7"),
+    ];
+    let review = |more: &[(&str, &str)]| {
+        let review = project.review(&[&settings, more].concat());
+        let all: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(&notes).unwrap()).unwrap();
+        let own = all.iter().filter(|n| n["author"]["username"] == "policyc-bot");
+        let comments = own.map(|n| n["body"].as_str().unwrap().to_owned()).collect();
+        Review { comments, ..review }
+    };
+    assert!(review(&[]).log.contains("POLICYC_GITLAB_TOKEN is not set"));
+    let refused = review(&[("POLICYC_GITLAB_TOKEN", "wrong")]);
+    assert!(refused.code == Some(0) && refused.log.contains("policyc could not comment"), "{}", refused.log);
+    let token = ("POLICYC_GITLAB_TOKEN", "glpat-EXAMPLE");
+    review(&[token]).says(0, &["access was narrowed"]);
+    project.edit(NAT, "\"s3:PutObject\"", "\"s3:*\"");
+    project.commit("widened");
+    let widened = review(&[token]);
+    widened.says(1, &["access was gained"]);
+    assert!(!widened.log.contains("glpat-EXAMPLE"));
+}
+
+/// What follows each `start` in a text, as long as it is a name.
+fn names(text: &str, start: &str) -> BTreeSet<String> {
+    let is_name = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    text.split(start).skip(1).map(|rest| rest.chars().take_while(is_name).collect()).collect()
+}
+
+#[test]
+fn the_action_gives_what_its_scripts_read_and_the_page_tells() {
+    let read = |path: &str| fs::read_to_string(repository().join(path)).unwrap();
+    let action = read("action.yml");
+    let scripts = read(".ci/review.sh") + &read(".ci/install.sh");
+    for name in names(&action, " POLICYC_") {
+        assert!(scripts.contains(&format!("POLICYC_{name}")), "no script reads POLICYC_{name}");
+    }
+    let section = action.split("\nruns:").next().unwrap().split("\ninputs:").nth(1).unwrap();
+    let keys = section.lines().filter_map(|l| l.strip_prefix("  ")).filter(|l| !l.starts_with(' '));
+    let inputs: BTreeSet<String> = keys.map(|l| l.trim_end_matches(':').to_owned()).collect();
+    assert_eq!(names(&action, "inputs."), inputs);
+    let page = read("docs/ci.md");
+    for input in &inputs {
+        assert!(page.contains(&format!("`{input}`")), "docs/ci.md lacks the input {input}");
+    }
+    for path in ["action.yml", ".github/workflows/ci.yml", ".github/workflows/release.yml", "examples/workflows/policyc.yml"] {
+        for line in read(path).lines().filter(|l| l.trim_start().trim_start_matches("- ").starts_with("run:")) {
+            assert!(!line.contains("${{"), "{path}: a value becomes text of a script: {line}");
+        }
     }
 }
