@@ -16,7 +16,7 @@ case "$(uname -s)-$(uname -m)" in
 esac
 
 name=policyc-$target
-folder=$(mktemp -d "${RUNNER_TEMP:-/tmp}/policyc.XXXXXX")
+folder=$(mktemp -d)
 cd -- "$folder"
 gh release download "$POLICYC_VERSION" --repo "${POLICYC_REPOSITORY:-policyc/policyc}" --pattern "$name.tar.gz" --pattern "$name.tar.gz.sha256"
 shasum --algorithm 256 --check "$name.tar.gz.sha256"

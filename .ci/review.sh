@@ -17,13 +17,15 @@
 set -euo pipefail
 export LC_ALL=C
 
-readonly ROOM=60000 # characters of a comment; GitHub takes 65,536
+# GitHub takes 65,536 characters: the table has at most 100 lines of 250, and `policyc check` may say 12,000.
+readonly ROOM=25000 # for what is said of each file
 readonly ROWS=100   # files in the table
+readonly NAME=200   # of a file's name
 
 stop() { printf 'policyc review: %s\n' "$2" >&2; exit "$1"; }
 
 # Names come from whoever opened the pull request: what is no ordinary character is shown as `?`.
-plain() { printf '%s' "$1" | tr -c 'A-Za-z0-9._/@+=,-' '?'; }
+plain() { printf '%s' "${1:0:NAME}" | tr -c 'A-Za-z0-9._/@+=,-' '?'; }
 
 # What a tool said, as a code block that it cannot leave.
 block() { printf '```%s\n' "$2"; head -c 20000 -- "$1" | tr '`' "'"; printf '\n```\n'; }
@@ -61,13 +63,16 @@ configure_stack() {
     case $stack in *[!A-Za-z0-9_-]* | -*) stop 2 'a stack has a name of letters, digits, _ and -' ;; esac
 }
 
-# One side of a comparison: the file at a revision, or what stands for it where it does not exist.
+# One side of a comparison: the file at a revision, or what stands for it where it does not exist. Links and submodules
+# are not followed: what they lead to is not what is reviewed.
 side() { # revision path target
-    if git cat-file -e "$1:$2" 2>/dev/null; then
-        git cat-file blob "$1:$2" >"$3" 2>/dev/null
-    else
-        printf '{"Version": "2012-10-17", "Statement": []}\n' >"$3"
-    fi
+    local mode='' object=''
+    read -r mode _ object _ < <(git ls-tree "$1" -- "$2") || true
+    case $mode in
+        100644 | 100755) git cat-file blob "$object" >"$3" ;;
+        '') printf '{"Version": "2012-10-17", "Statement": []}\n' >"$3" ;;
+        *) return 1 ;;
+    esac
 }
 
 # Compares one file. Says gained, narrowed, same or failed; the text is left in `diff.md`.
@@ -77,9 +82,9 @@ compare() { # path folder
     mkdir -p "$2/before" "$2/after"
     old=before/$name new=after/$name
     if ! side "$base" "$1" "$2/$old" || ! side HEAD "$1" "$2/$new"; then
-        echo 'not a file' >"$2/errors" && echo failed && return
+        echo 'a link or a submodule' >"$2/errors" && echo failed && return
     fi
-    if ! git cat-file -e "$base:$1" 2>/dev/null && [ -n "$baseline" ] && [ "${1##*.}" = json ]; then
+    if [ -z "$(git ls-tree "$base" -- "$1")" ] && [ -n "$baseline" ] && [ "${1##*.}" = json ]; then
         old=$baseline
     fi
     (cd -- "$2" && "$policyc" diff "$old" "$new" --format markdown) >"$2/diff.md" 2>"$2/errors" || code=$?
@@ -145,18 +150,19 @@ headline() {
 }
 
 details() { # the text of each file, as long as there is room
-    local n path words used=0 size kept=
+    local n path words used=0 size
+    : >"$work/left"
     while read -r _ n path words; do
         [ "$words" != 'same access' ] || continue
         { [ "$words" = 'not compared' ] && block "$work/$n/errors" text || cat -- "$work/$n/diff.md"; } >"$work/part"
-        size=$(wc -c <"$work/part")
-        if [ $((used + size)) -gt $((ROOM - 25000)) ]; then kept=1 && continue; fi
+        size=$(($(wc -c <"$work/part") + ${#path} + 100))
+        if [ $((used + size)) -gt "$ROOM" ]; then cat -- "$work/part" >>"$work/left" && continue; fi
         used=$((used + size))
         printf '\n<details><summary><code>%s</code>: %s</summary>\n\n' "$path" "$words"
         cat -- "$work/part"
         printf '\n</details>\n'
     done <"$work/list"
-    [ -z "$kept" ] || printf '\nThere is no room here for all of them; the log of the job has the rest.\n'
+    [ ! -s "$work/left" ] || printf '\nThere is no room here for all of them; the log of the job has the rest.\n'
 }
 
 comment() {
@@ -237,6 +243,7 @@ publish() {
     cat -- "$work/comment.md"
     local n
     while read -r _ n _; do cat -- "$work/$n/errors"; done <"$work/list"
+    [ ! -f "$work/left" ] || cat -- "$work/left"
     [ ! -f "$work/check.txt" ] || cat -- "$work/check.txt"
     [ -z "${GITHUB_ACTIONS:-}" ] || printf '::%s::\n' "$token"
     [ "${POLICYC_COMMENT:-true}" = true ] || return 0

@@ -255,13 +255,17 @@ fn what_cannot_be_compared_does_not_pass() {
     project.commit("narrowed");
     fs::write(project.path("policies/broken.json"), "{\"Statement\": [").unwrap();
     std::os::unix::fs::symlink("/etc/hostname", project.path("policies/link.json")).unwrap();
-    project.commit("not policies");
+    let commit = "160000,0123456789012345678901234567890123456789,policies/sub.json";
+    project.git(&["add", "-A"]);
+    project.git(&["update-index", "--add", "--cacheinfo", commit]);
+    project.git(&["commit", "-q", "-m", "not policies"]);
     project.review(&[("POLICYC_FAIL_ON", "")]).says(
         3,
         &[
             "something could not be judged",
             "| `policies/broken.json` | not compared |",
             "| `policies/link.json` | not compared |",
+            "| `policies/sub.json` | not compared |",
         ],
     );
 }
@@ -295,6 +299,23 @@ fn names_neither_run_nor_leave_their_place() {
     assert_eq!(lines.len(), 2, "{lines:?}");
     let token = lines[0].strip_prefix("::stop-commands::").unwrap();
     assert_eq!(lines[1], format!("::{token}::"));
+}
+
+/// The stand-in for `gh` refuses what GitHub refuses: more than 65,536 characters.
+#[test]
+fn many_files_fit_into_one_comment() {
+    let project = Project::new();
+    assert!(project.policyc(&["derive", "--stack", "demo"]).status.success());
+    project.commit("narrowed");
+    let count = 110;
+    for n in 0..count {
+        let name = format!("policies/{n:03}{}.json", "x".repeat(240));
+        fs::copy(project.path("policies/AmazonSSMPatchAssociation.json"), project.path(&name)).unwrap();
+    }
+    fs::write(project.path("policies/zz.json"), "`".repeat(100_000)).unwrap();
+    project.commit("many");
+    let review = project.review(&[]);
+    review.says(3, &["| `policies/zz.json` | not compared |", "and 11 more.", "There is no room here for all of them"]);
 }
 
 #[test]
