@@ -19,6 +19,6 @@ name=policyc-$target
 folder=$(mktemp -d)
 cd -- "$folder"
 gh release download "$POLICYC_VERSION" --repo "${POLICYC_REPOSITORY:-policyc/policyc}" --pattern "$name.tar.gz" --pattern "$name.tar.gz.sha256"
-shasum --algorithm 256 --check "$name.tar.gz.sha256"
+if command -v sha256sum >/dev/null; then sha256sum --check "$name.tar.gz.sha256"; else shasum --algorithm 256 --check "$name.tar.gz.sha256"; fi
 tar -xzf "$name.tar.gz" policyc
 echo "$folder" >>"$GITHUB_PATH"

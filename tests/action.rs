@@ -360,6 +360,50 @@ fn wrong_settings_are_told() {
     }
 }
 
+/// Runs a shell line in a folder.
+fn shell(folder: &Path, line: &str) {
+    assert!(Command::new("bash").args(["-euc", line]).current_dir(folder).status().unwrap().success(), "{line}");
+}
+
+#[test]
+fn a_release_is_installed_if_it_is_the_published_one() {
+    let project = Project::new();
+    let release = project.home.path().join("release");
+    fs::create_dir(&release).unwrap();
+    fs::write(release.join("policyc"), "#!/bin/sh\necho policyc 0.1.0\n").unwrap();
+    shell(
+        &release,
+        "chmod +x policyc; for t in {x86_64,aarch64}-unknown-linux-musl aarch64-apple-darwin; do
+        tar -czf policyc-$t.tar.gz policyc; sha256sum policyc-$t.tar.gz >policyc-$t.tar.gz.sha256; done",
+    );
+    let path = project.home.path().join("path");
+    let install = |version: &str| {
+        let _ = fs::remove_file(&path);
+        let programs = format!("{}:{}", project.home.path().join("bin").display(), std::env::var("PATH").unwrap());
+        let done = Command::new(repository().join(".ci/install.sh"))
+            .env("PATH", programs)
+            .env("TMPDIR", project.home.path())
+            .env("GITHUB_PATH", &path)
+            .env("POLICYC_VERSION", version)
+            .env("POLICYC_REPOSITORY", "acme/policyc")
+            .env("FAKE_RELEASE", &release)
+            .env("FAKE_COMMENTS", project.home.path().join("comments.json"))
+            .output()
+            .unwrap();
+        (done.status.code(), fs::read_to_string(&path).ok())
+    };
+    let (code, folder) = install("v0.1.0");
+    assert_eq!(code, Some(0));
+    let installed = Command::new(Path::new(folder.unwrap().trim()).join("policyc")).output().unwrap();
+    assert_eq!(text(&installed.stdout), "policyc 0.1.0\n");
+    for version in ["", "main", "0.1.0", "../v0.1.0"] {
+        assert_eq!(install(version), (Some(2), None), "{version}");
+    }
+    shell(&release, "for f in *.tar.gz; do echo more >>$f; done");
+    let (code, folder) = install("v0.1.0");
+    assert!(code != Some(0) && folder.is_none(), "{code:?}");
+}
+
 /// GitLab's API, until the test ends.
 struct GitLab {
     server: Child,
