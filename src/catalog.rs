@@ -10,6 +10,7 @@
 //! | `buckets` | the S3 buckets of Systems Manager in every region |
 //! | `shapes` | partitions, names that live for a short time, parameters that name resources |
 //! | `event_history` | the limits of CloudTrail's event history |
+//! | `risks` | actions that a reviewer wants to see first |
 //! | `baselines` | AWS-managed policies |
 
 pub mod baselines;
@@ -21,6 +22,7 @@ pub mod events;
 pub mod features;
 pub mod history;
 pub mod reference;
+pub mod risks;
 pub mod shapes;
 
 use std::sync::OnceLock;
@@ -42,6 +44,9 @@ const TABLES: [&str; 6] = [
 /// What limits the fetching of records, but decides nothing about a policy and so is no part of [`Catalog::digest`].
 const EVENT_HISTORY: &str = include_str!("catalog/data/event_history.json");
 
+/// What orders a review, and decides nothing either.
+const RISKS: &str = include_str!("catalog/data/risks.json");
+
 /// Everything that is known.
 #[derive(Debug)]
 pub struct Catalog {
@@ -61,6 +66,8 @@ pub struct Catalog {
     pub buckets: buckets::Buckets,
     /// Shapes of names.
     pub shapes: shapes::Shapes,
+    /// Actions that a reviewer wants to see first.
+    pub risks: risks::Risks,
 }
 
 /// Why a catalogue cannot be used: a reference file that was given is not one. The embedded tables are held by tests.
@@ -98,6 +105,7 @@ impl Catalog {
             event_history: table(EVENT_HISTORY),
             buckets: table(buckets),
             shapes: table(shapes),
+            risks: table(RISKS),
         }
     }
 
@@ -142,6 +150,7 @@ mod tests {
         check::<super::history::EventHistory>(super::EVENT_HISTORY);
         check::<super::buckets::Buckets>(buckets);
         check::<super::shapes::Shapes>(shapes);
+        check::<super::risks::Risks>(super::RISKS);
         assert!(super::reference::Reference::embedded().services().count() > 400);
     }
 }

@@ -10,6 +10,7 @@ mod catalog;
 mod check;
 mod coverage;
 mod derive;
+mod diff;
 mod documents;
 mod error;
 mod evaluate;
@@ -65,6 +66,8 @@ enum Command {
     Replay(Box<replay::Args>),
     /// Say what policies decide about one request, and which statement does
     Evaluate(evaluate::Args),
+    /// Say what a change of policies means: access gained, gone, narrowed
+    Diff(diff::Args),
     /// Put a policy into CloudFormation templates
     Inject(inject::Args),
     /// Derive again, compare, prove; write nothing (for CI)
@@ -94,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Prove(args) => prove::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Coverage(args) => coverage::run(&args),

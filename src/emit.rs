@@ -6,6 +6,7 @@
 //! proved.
 
 pub mod cloudformation;
+pub mod effective;
 mod eject;
 mod function;
 mod inline;

@@ -8,6 +8,7 @@ mod automaton;
 mod binding;
 mod bits;
 pub mod certificate;
+pub mod compare;
 pub mod condition;
 mod counterexample;
 mod dimension;

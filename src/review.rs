@@ -4,10 +4,12 @@
 //! from it. Log content is attacker-controlled: [`escape`] makes it harmless for the terminal.
 
 pub mod activity;
+pub mod compared;
 pub mod coverage;
 pub mod diff;
 pub mod escape;
 pub mod figure;
+pub mod meaning;
 pub mod proved;
 pub mod render;
 pub mod replayed;

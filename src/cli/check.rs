@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use similar::TextDiff;
-
 use super::error::CliError;
 use super::question::MANAGED_POLICY_LIMIT;
 use super::stack::Derived;
@@ -80,11 +78,7 @@ fn certificate_problems(role: &Derived, facts: &Facts) -> Result<Vec<String>, Cl
 pub(super) fn difference(path: &Path, old: &[u8], new: &[u8]) -> String {
     let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(new));
     let name = path.display().to_string();
-    let text = TextDiff::from_lines(old.as_ref(), new.as_ref())
-        .unified_diff()
-        .context_radius(3)
-        .header(&name, &format!("{name} (derived)"))
-        .to_string();
+    let text = diff::texts(&old, &name, &new, &format!("{name} (derived)"));
     format!("{}\n", diff::colour(&escape::terminal_lines(&text)))
 }
 

@@ -12,6 +12,12 @@ pub fn unified(old: &Policy, old_name: &str, new: &Policy, new_name: &str) -> St
     TextDiff::from_lines(&old_text, &new_text).unified_diff().context_radius(2).header(old_name, new_name).to_string()
 }
 
+/// A unified diff of two texts; empty where they are the same.
+#[must_use]
+pub fn texts(old: &str, old_name: &str, new: &str, new_name: &str) -> String {
+    TextDiff::from_lines(old, new).unified_diff().context_radius(3).header(old_name, new_name).to_string()
+}
+
 /// Colours the lines of a unified diff; the text must be safe for a terminal already.
 #[must_use]
 pub fn colour(diff: &str) -> String {

@@ -1,0 +1,214 @@
+//! `policyc diff`: what a change of policies means.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value as Json;
+
+use super::error::CliError;
+use super::{Outcome, Verdict, derive, files, print};
+use crate::catalog::{Catalog, baselines};
+use crate::emit::effective::{Effective, effective};
+use crate::iam::Policy;
+use crate::prove::certificate::Certificate;
+use crate::prove::document::{Document, is_nothing};
+use crate::review::meaning::{Meaning, Side};
+use crate::review::{compared, diff};
+use crate::template;
+
+/// Say what a change of policies means: access gained, gone, narrowed, unchanged, each with a request that shows it.
+///
+/// A side is a policy file, an AWS-managed policy by name, a CloudFormation template (its roles, one by one), or one of
+/// these in a git revision, as `REVISION:PATH`. The prover decides, not a comparison of texts. Exit code 1 unless it is
+/// proved that nothing is gained.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  policyc diff AmazonEC2RoleforSSM policies/web.json\n  policyc diff main:policies/web.json policies/web.json --format markdown\n  policyc diff --base origin/main cfn/web.yaml"
+)]
+pub(super) struct Args {
+    /// The old side; with `--base`, the new one
+    #[arg(value_name = "OLD")]
+    old: String,
+    /// The new side
+    #[arg(value_name = "NEW", required_unless_present = "base", conflicts_with = "base")]
+    new: Option<String>,
+    /// Compare with the same file in this git revision
+    #[arg(long, value_name = "REVISION")]
+    base: Option<String>,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    format: DiffFormat,
+}
+
+/// How a comparison is printed.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+enum DiffFormat {
+    /// The difference of the texts, and what it means
+    Text,
+    /// For a comment on a pull request
+    Markdown,
+    /// For programs
+    Json,
+}
+
+/// A side as it was named.
+struct Source {
+    name: String,
+    bytes: Vec<u8>,
+    certificate: Option<Certificate>,
+}
+
+/// What stands in a source: policies by role, or one policy for any role.
+enum Content {
+    Policy(Side),
+    Roles(BTreeMap<String, Side>),
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let (old, new) = match (&args.base, &args.new) {
+        (Some(revision), _) => (source(&format!("{revision}:{}", args.old))?, source(&args.old)?),
+        (None, new) => (source(&args.old)?, source(new.as_deref().unwrap_or_default())?),
+    };
+    let causes = causes(old.certificate.as_ref(), new.certificate.as_ref());
+    let catalog = Catalog::embedded();
+    let pairs = pairs(content(&old)?, content(&new)?);
+    let compare = |(old, new): &(Side, Side)| Meaning::of(old, new, catalog, causes.clone());
+    let meanings: Vec<Meaning> = pairs.iter().map(compare).collect();
+    match args.format {
+        DiffFormat::Json => print::result(&String::from_utf8_lossy(&derive::json(&meanings)?)),
+        DiffFormat::Markdown => print::result(&compared::comment(&meanings).map_err(|e| CliError::usage(e.to_string()))?),
+        DiffFormat::Text => {
+            print::result(&lines(&old, &new));
+            print::result(&compared::text(&meanings).map_err(|e| CliError::usage(e.to_string()))?);
+        }
+    }
+    Ok(if meanings.iter().all(Meaning::is_safe) { Verdict::Done } else { Verdict::No })
+}
+
+/// Finds a side: a file, an embedded policy, or a file of a git revision.
+fn source(text: &str) -> Result<Source, CliError> {
+    let path = Path::new(text);
+    if path.is_file() || text == "-" {
+        let certificate = files::read(&beside(path)).ok().and_then(|bytes| Certificate::read(&bytes).ok());
+        return Ok(Source { name: files::name(path), bytes: files::read(path)?, certificate });
+    }
+    if let Some(known) = baselines::find(text) {
+        return Ok(Source { name: known.name.to_owned(), bytes: known.document.to_vec(), certificate: None });
+    }
+    let Some((revision, inside)) = text.split_once(':') else {
+        return Err(CliError::usage(format!(
+            "`{text}` is neither a file, nor an AWS-managed policy that is embedded, nor REVISION:PATH"
+        )));
+    };
+    let bytes = of_revision(revision, Path::new(inside))?;
+    let certificate = of_revision(revision, &beside(Path::new(inside))).ok().and_then(|bytes| Certificate::read(&bytes).ok());
+    Ok(Source { name: text.to_owned(), bytes, certificate })
+}
+
+/// Where `derive` writes the certificate of a policy.
+fn beside(policy: &Path) -> PathBuf {
+    policy.with_extension("certificate.json")
+}
+
+/// A file of a git revision, by its path from here.
+fn of_revision(revision: &str, path: &Path) -> Result<Vec<u8>, CliError> {
+    let relative = if path.is_absolute() { path.to_owned() } else { Path::new("./").join(path) };
+    let object = format!("{revision}:{}", relative.display());
+    if revision.starts_with('-') {
+        return Err(CliError::usage(format!("`{revision}` is not a git revision")));
+    }
+    let done = Command::new("git").args(["show", "--no-textconv", "--end-of-options", &object]).output();
+    let done = done.map_err(|e| CliError::usage(format!("git cannot be run, which `{object}` needs: {e}")))?;
+    if done.status.success() {
+        return Ok(done.stdout);
+    }
+    let why = String::from_utf8_lossy(&done.stderr);
+    Err(CliError::usage(format!("git has no `{object}`: {}", why.trim())))
+}
+
+fn content(source: &Source) -> Result<Content, CliError> {
+    let path = PathBuf::from(&source.name);
+    if is_nothing(&source.bytes) {
+        return Ok(Content::Policy(Side { name: source.name.clone(), ..Side::default() }));
+    }
+    let json = serde_json::from_slice::<Json>(&source.bytes).ok();
+    if json.as_ref().is_some_and(|json| json.get("Resources").is_none()) {
+        return Ok(Content::Policy(side(source.name.clone(), [source.bytes.clone()], &path)?));
+    }
+    let doc = template::Document::parse(&source.bytes).map_err(|e| CliError::input(&path, e))?;
+    let roles = effective(&doc).map_err(|e| CliError::input(&path, e))?;
+    let of_role = |role: Effective| Ok((role.role.clone(), role_side(&source.name, role, &path)?));
+    Ok(Content::Roles(roles.into_iter().map(of_role).collect::<Result<_, CliError>>()?))
+}
+
+fn side(name: String, documents: impl IntoIterator<Item = Vec<u8>>, path: &Path) -> Result<Side, CliError> {
+    let mut side = Side { name, ..Side::default() };
+    for bytes in documents {
+        side.policies.push(Policy::parse(&bytes).map_err(|e| CliError::input(path, e))?);
+        side.documents.push(Document::read(&bytes).map_err(|e| CliError::input(path, e))?);
+    }
+    Ok(side)
+}
+
+fn role_side(source: &str, role: Effective, path: &Path) -> Result<Side, CliError> {
+    let mut unknown = BTreeSet::new();
+    let mut documents: Vec<Vec<u8>> = role.inline.iter().map(|json| json.to_string().into_bytes()).collect();
+    for arn in role.managed {
+        match baselines::find(&arn) {
+            Some(known) => documents.push(known.document.to_vec()),
+            None => _ = unknown.insert(arn),
+        }
+    }
+    for condition in &role.conditions {
+        print::note(&format!("note: the condition `{condition}` is taken to hold"));
+    }
+    Ok(Side { unknown, ..side(format!("{source}, {}", role.role), documents, path)? })
+}
+
+/// Which sides belong together: roles of the same logical id. What only one side has is compared with nothing.
+fn pairs(old: Content, new: Content) -> Vec<(Side, Side)> {
+    let nothing = |name: &str| Side { name: format!("nothing (no {name})"), ..Side::default() };
+    match (old, new) {
+        (Content::Policy(old), Content::Policy(new)) => vec![(old, new)],
+        (Content::Policy(old), Content::Roles(new)) => new.into_values().map(|new| (old.clone(), new)).collect(),
+        (Content::Roles(old), Content::Policy(new)) => old.into_values().map(|old| (old, new.clone())).collect(),
+        (Content::Roles(mut old), Content::Roles(mut new)) => {
+            let ids: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
+            let pair = |id: String| {
+                let take = |side: &mut BTreeMap<String, Side>| side.remove(&id).unwrap_or_else(|| nothing(&id));
+                (take(&mut old), take(&mut new))
+            };
+            ids.into_iter().map(pair).collect()
+        }
+    }
+}
+
+/// What certificates beside the policies say about why they differ.
+fn causes(old: Option<&Certificate>, new: Option<&Certificate>) -> Vec<String> {
+    let (Some(old), Some(new)) = (old, new) else { return Vec::new() };
+    let says = |what: &str, same: bool| format!("{what} {}", if same { "is the same" } else { "has changed" });
+    vec![
+        says("the observed activity", old.ledger.sha256 == new.ledger.sha256),
+        says("the baseline", old.baseline.sha256 == new.baseline.sha256),
+        says("the catalogue", old.catalogue.sha256 == new.catalogue.sha256),
+        if old.policyc == new.policyc {
+            format!("both were derived by policyc {}", new.policyc)
+        } else {
+            format!("policyc was {}, and is {}", old.policyc, new.policyc)
+        },
+    ]
+}
+
+/// The difference of the texts; nothing where a side is no text.
+fn lines(old: &Source, new: &Source) -> String {
+    let policies = |bytes: &[u8]| Policy::parse(bytes).ok();
+    let difference = match (policies(&old.bytes), policies(&new.bytes)) {
+        (Some(before), Some(after)) => diff::unified(&before, &old.name, &after, &new.name),
+        _ => {
+            let (before, after) = (String::from_utf8_lossy(&old.bytes), String::from_utf8_lossy(&new.bytes));
+            diff::texts(&before, &old.name, &after, &new.name)
+        }
+    };
+    if difference.is_empty() { String::new() } else { diff::colour(&crate::review::escape::terminal_lines(&difference)) + "\n\n" }
+}

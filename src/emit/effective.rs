@@ -1,0 +1,80 @@
+//! What the roles of a template may do: their attached and inline policies, as CloudFormation would give them to a role.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use crate::template::{Document, Node, Value};
+
+use super::mapping::mappings;
+use super::resolve::{ResolveError, StackValues, resolve};
+use super::role::{RoleRef, roles};
+
+/// How many references of one policy are given a stand-in.
+const REFERENCES: usize = 1_000;
+
+/// A role with everything that is attached to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    /// The logical id of the role.
+    pub role: String,
+    /// The ARNs of its managed policies, whatever condition they stand under.
+    pub managed: BTreeSet<String>,
+    /// Its inline policies, as JSON.
+    pub inline: Vec<Json>,
+    /// Conditions that were taken to hold.
+    pub conditions: BTreeSet<String>,
+}
+
+/// The roles of a template. References without a known value get a stand-in that is the same wherever they occur, and
+/// conditions are taken to hold, so that two templates can be compared and nothing more.
+///
+/// # Errors
+/// When a policy uses a function that is not evaluated here.
+pub fn effective(doc: &Document) -> Result<Vec<Effective>, ResolveError> {
+    roles(doc).into_iter().map(|role| one(doc, &role)).collect()
+}
+
+fn one(doc: &Document, role: &RoleRef) -> Result<Effective, ResolveError> {
+    let mut stack = StackValues {
+        partition: "aws".to_owned(),
+        region: "us-east-1".to_owned(),
+        account: "111122223333".to_owned(),
+        mappings: mappings(doc),
+        ..StackValues::default()
+    };
+    let managed = role.managed.iter().filter_map(|own| own.arn.as_deref()).map(|arn| with_values(arn, &stack)).collect();
+    let policies = doc.get(&["Resources", &role.id, "Properties", "Policies"]).map(Node::resolved);
+    let mut conditions = BTreeSet::new();
+    let mut inline = Vec::new();
+    if let Some(policies) = policies.and_then(Value::read) {
+        let json = with_stand_ins(&policies, &mut stack, &mut conditions)?;
+        let lists = json.as_array().into_iter().flatten();
+        inline.extend(lists.filter_map(|policy| policy.get("PolicyDocument").cloned()));
+    }
+    Ok(Effective { role: role.id.clone(), managed, inline, conditions })
+}
+
+fn with_values(arn: &str, stack: &StackValues) -> String {
+    arn.replace("${AWS::Partition}", &stack.partition).replace("${AWS::AccountId}", &stack.account)
+}
+
+fn with_stand_ins(value: &Value, stack: &mut StackValues, conditions: &mut BTreeSet<String>) -> Result<Json, ResolveError> {
+    let mut outcome = resolve(value, stack);
+    for _ in 0..REFERENCES {
+        let Err(ResolveError::Unknown(name)) = &outcome else { return outcome };
+        let stand_in = match name.strip_suffix(".Arn") {
+            Some(id) => format!("arn:aws:template:us-east-1:111122223333:{id}"),
+            None => format!("value-of-{}", name.replace("::", "-").to_lowercase()),
+        };
+        // What is unknown is a name or a condition, and resolving again tells which.
+        if stack.names.insert(name.clone(), stand_in).is_some() && stack.conditions.insert(name.clone(), true).is_some() {
+            return outcome;
+        }
+        if stack.conditions.contains_key(name) {
+            conditions.insert(name.clone());
+        }
+        outcome = resolve(value, stack);
+    }
+    outcome
+}
