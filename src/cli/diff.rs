@@ -72,7 +72,9 @@ pub(super) fn run(args: &Args) -> Outcome {
     };
     let causes = causes(old.certificate.as_ref(), new.certificate.as_ref());
     let catalog = Catalog::embedded();
-    let pairs = pairs(content(&old)?, content(&new)?);
+    let mut conditions = BTreeSet::new();
+    let pairs = pairs(content(&old, &mut conditions)?, content(&new, &mut conditions)?);
+    conditions.iter().for_each(|name| print::note(&format!("note: the condition `{name}` is taken to hold")));
     let compare = |(old, new): &(Side, Side)| Meaning::of(old, new, catalog, causes.clone());
     let meanings: Vec<Meaning> = pairs.iter().map(compare).collect();
     match args.format {
@@ -127,7 +129,8 @@ fn of_revision(revision: &str, path: &Path) -> Result<Vec<u8>, CliError> {
     Err(CliError::usage(format!("git has no `{object}`: {}", why.trim())))
 }
 
-fn content(source: &Source) -> Result<Content, CliError> {
+/// Reads a side; `conditions` takes those that are taken to hold.
+fn content(source: &Source, conditions: &mut BTreeSet<String>) -> Result<Content, CliError> {
     let path = PathBuf::from(&source.name);
     if is_nothing(&source.bytes) {
         return Ok(Content::Policy(Side { name: source.name.clone(), ..Side::default() }));
@@ -138,6 +141,7 @@ fn content(source: &Source) -> Result<Content, CliError> {
     }
     let doc = template::Document::parse(&source.bytes).map_err(|e| CliError::input(&path, e))?;
     let roles = effective(&doc).map_err(|e| CliError::input(&path, e))?;
+    conditions.extend(roles.iter().flat_map(|role| role.conditions.iter().cloned()));
     let of_role = |role: Effective| Ok((role.role.clone(), role_side(&source.name, role, &path)?));
     Ok(Content::Roles(roles.into_iter().map(of_role).collect::<Result<_, CliError>>()?))
 }
@@ -159,9 +163,6 @@ fn role_side(source: &str, role: Effective, path: &Path) -> Result<Side, CliErro
             Some(known) => documents.push(known.document.to_vec()),
             None => _ = unknown.insert(arn),
         }
-    }
-    for condition in &role.conditions {
-        print::note(&format!("note: the condition `{condition}` is taken to hold"));
     }
     Ok(Side { unknown, ..side(format!("{source}, {}", role.role), documents, path)? })
 }

@@ -1,0 +1,250 @@
+//! `policyc diff`: what it says, how it ends, and that no request changes sides without being listed.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // a test says what is wrong by panicking
+
+#[path = "prover/policies.rs"]
+mod policies;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use policyc::catalog::Catalog;
+use policyc::iam::Policy;
+use policyc::prove::document::Document;
+use policyc::prove::evaluate::{ArnReading, Request, Value, evaluate};
+use policyc::review::meaning::{Meaning, Side};
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+fn policyc(home: &Path, arguments: &[&str]) -> (i32, String) {
+    let done =
+        Command::new(env!("CARGO_BIN_EXE_policyc")).args(arguments).current_dir(home).env("NO_COLOR", "1").output().unwrap();
+    let text = [done.stdout, done.stderr].concat();
+    (done.status.code().unwrap(), String::from_utf8(text).unwrap())
+}
+
+fn allow(actions: &[&str], resource: &str) -> String {
+    json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": actions, "Resource": resource}}).to_string()
+}
+
+#[test]
+fn fates_and_exit_codes() {
+    let home = tempfile::tempdir().unwrap();
+    let check = |old: &str, new: &str, code: i32, lines: &[&str]| {
+        fs::write(home.path().join("old.json"), old).unwrap();
+        fs::write(home.path().join("new.json"), new).unwrap();
+        let (exit, text) = policyc(home.path(), &["diff", "old.json", "new.json"]);
+        assert_eq!(exit, code, "{text}");
+        for line in lines {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    };
+    let one = "arn:aws:s3:::one/*";
+    let get = allow(&["s3:GetObject"], one);
+    check(&get, &get, 0, &["nothing gained, proved", "unchanged (1)", "data exposure: s3:GetObject"]);
+    check(&get, &get.replace(":GetObject", ":getobject"), 0, &["unchanged (1)"]);
+    check(
+        &get,
+        &allow(&["s3:GetObject"], "arn:aws:s3:::one/a*"),
+        0,
+        &["narrowed: fewer requests are allowed (1)", "no longer: s3:GetObject"],
+    );
+    check(
+        &get,
+        &allow(&["s3:GetObject"], "*"),
+        1,
+        &["access gained", "gained: allowed now, and was not (1)", "0 → 1 of them on every"],
+    );
+    check(&get, &allow(&["s3:GetObject"], "arn:aws:s3:::*/a"), 1, &["gained and lost", "now allowed", "no longer"]);
+    check(
+        &get,
+        &allow(&["s3:PutObject"], one),
+        1,
+        &["gained: allowed now", "Write: s3:PutObject", "gone: no request is allowed any more (1)"],
+    );
+    check(&get, r#"{"Version":"2012-10-17","Statement":[]}"#, 0, &["gone: no request is allowed any more (1)", "1 → 0 of"]);
+    check(r#"{"Statement":[]}"#, &get, 1, &["gained: allowed now"]);
+    check(&allow(&["zz:New*"], "*"), &allow(&["zz:*"], "*"), 1, &["zz:… (to come)"]);
+    check(&allow(&["*"], "*"), &allow(&["s3:*"], "*"), 0, &["privilege escalation", "unchanged"]);
+    let escalating = allow(&["iam:PassRole", "s3:ListBucket", "s3:GetObject"], "*");
+    check(&allow(&["s3:ListBucket"], "*"), &escalating, 1, &["Write, privilege escalation: iam:PassRole\n"]);
+    let text = policyc(home.path(), &["diff", "old.json", "new.json"]).1;
+    assert!(text.find("iam:PassRole\n").unwrap() < text.rfind("data exposure: s3:GetObject").unwrap(), "{text}");
+    check("{", &get, 3, &["error"]);
+    for (arguments, code, line) in [
+        (&["diff", "old.json", "none.json"][..], 2, "neither a file"),
+        (&["diff", "old.json"], 2, "required"),
+        (&["diff", "old.json", "no-revision:new.json"], 2, "git has no `no-revision:./new.json`"),
+        (&["diff", "old.json", "--upload-pack=x:new.json"], 2, "error"),
+    ] {
+        let (exit, text) = policyc(home.path(), arguments);
+        assert_eq!(exit, code, "{arguments:?}\n{text}");
+        assert!(text.contains(line), "{arguments:?}\n{text}");
+    }
+}
+
+#[test]
+fn names_of_resources_are_harmless() {
+    let home = tempfile::tempdir().unwrap();
+    let name = "arn:aws:s3:::\u{1b}[31m<script>`|@me\u{202e}\n*/x";
+    fs::write(home.path().join("old.json"), allow(&["s3:GetObject"], "arn:aws:s3:::a")).unwrap();
+    fs::write(home.path().join("new.json"), allow(&["s3:GetObject"], name)).unwrap();
+    for format in ["text", "markdown", "json"] {
+        let (exit, text) = policyc(home.path(), &["diff", "old.json", "new.json", "--format", format]);
+        assert_eq!(exit, 1, "{text}");
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{format}: {text}");
+        assert!(format != "markdown" || !text.contains("<script") && !text.contains("@me"), "{text}");
+        assert!(format != "json" || serde_json::from_str::<Json>(&text).unwrap()[0]["changes"][0]["fate"] == "exchanged");
+    }
+}
+
+const TEMPLATE: &str = "\
+Conditions: {Logged: !Equals [a, a]}
+Resources:
+  Bucket: {Type: 'AWS::S3::Bucket'}
+  WebRole:
+    Type: AWS::IAM::Role
+    Properties:
+      ManagedPolicyArns: [arn:aws:iam::aws:policy/service-role/AmazonEC2RoleforSSM]
+      Policies:
+        - PolicyName: own
+          PolicyDocument:
+            Version: 2012-10-17
+            Statement:
+              - {Effect: Allow, Action: 's3:GetObject', Resource: !Sub '${Bucket.Arn}/*'}
+        - !If
+          - Logged
+          - PolicyName: logs
+            PolicyDocument:
+              Version: 2012-10-17
+              Statement: {Effect: Allow, Action: 'logs:PutLogEvents', Resource: '*'}
+          - !Ref AWS::NoValue
+";
+
+#[test]
+fn templates_and_revisions_are_sides() {
+    let home = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        let all = [&["-c", "user.name=t", "-c", "user.email=t@example.com"], arguments].concat();
+        assert!(Command::new("git").args(all).current_dir(home.path()).output().unwrap().status.success(), "{arguments:?}");
+    };
+    let file = home.path().join("web.yaml");
+    git(&["init", "-q"]);
+    fs::write(&file, TEMPLATE).unwrap();
+    git(&["add", "."]);
+    git(&["commit", "-qm", "one"]);
+    let check = |template: &str, code: i32, lines: &[&str]| {
+        fs::write(&file, template).unwrap();
+        let (exit, text) = policyc(home.path(), &["diff", "--base", "HEAD", "web.yaml"]);
+        assert_eq!(exit, code, "{text}");
+        for line in lines {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    };
+    check(TEMPLATE, 0, &["HEAD:web.yaml, WebRole → web.yaml, WebRole", "the condition `Logged` is taken to hold", "unchanged"]);
+    check(
+        &TEMPLATE.replace("service-role/AmazonEC2RoleforSSM", "AmazonSSMManagedInstanceCore"),
+        1,
+        &["now allowed: ssm:GetParameter on", "s3:PutObject"],
+    );
+    let narrow = TEMPLATE.replace("[arn:aws:iam::aws:policy/service-role/AmazonEC2RoleforSSM]", "[]");
+    check(&narrow, 0, &["narrowed", "no longer: s3:GetObject"]);
+    check(
+        &TEMPLATE.replace("'s3:GetObject'", "'iam:*'"),
+        1,
+        &["gained", "privilege escalation: iam:AddUserToGroup", "iam:… (to come)"],
+    );
+    check(
+        &TEMPLATE.replace("service-role/AmazonEC2RoleforSSM", "SomethingElse"),
+        1,
+        &["whatever arn:aws:iam::aws:policy/SomethingElse grants"],
+    );
+    check(&TEMPLATE.replace("WebRole:", "OtherRole:"), 1, &["nothing (no WebRole)", "nothing (no OtherRole)"]);
+    check(&TEMPLATE.replace("!Sub '${Bucket.Arn}/*'", "!ImportValue x"), 3, &["`ImportValue` cannot be evaluated"]);
+}
+
+#[test]
+fn what_people_see() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for format in ["text", "markdown"] {
+        let (exit, text) = policyc(root, &["diff", "AmazonEC2RoleforSSM", "policies/demo/nat-instance.json", "--format", format]);
+        assert_eq!(exit, 0, "{text}");
+        insta::assert_snapshot!(format, text);
+    }
+    let (exit, text) = policyc(root, &["diff", "policies/demo/public-instance.json", "policies/demo/nat-instance.json"]);
+    assert_eq!(exit, 1, "{text}");
+    insta::assert_snapshot!("between", text);
+}
+
+/// Requests on both sides of what the generated policies speak of.
+fn requests() -> impl Strategy<Value = Request> {
+    let actions = ["s3:GetObject", "s3:PutObject", "s3:GetBucketAcl", "sns:Publish", "sns:GetTopicAttributes", "iam:PassRole"];
+    let resources = [
+        "arn:aws:s3:::bucket",
+        "arn:aws:s3:::bucket/bob/x",
+        "arn:aws:s3:::b/key",
+        "arn:aws:sns:us-east-1:111122223333:topic",
+        "arn:aws:sns:eu-west-1:1:other",
+        "*",
+    ];
+    let context = || {
+        let one = |key: &'static str, values: &'static [&'static str]| {
+            prop::option::of(prop::sample::select(values)).prop_map(move |value| (key, value))
+        };
+        (
+            one("aws:principaltag/team", &["a", "ab", "bob"]),
+            one("aws:username", &["a", "bob"]),
+            one("s3:max-keys", &["5", "10", "1.5"]),
+            one("aws:sourceip", &["203.0.113.7", "2001:db8::1"]),
+            one("aws:securetransport", &["true", "false"]),
+        )
+            .prop_map(|(a, b, c, d, e)| {
+                let all =
+                    [a, b, c, d, e].into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::One(value?.to_owned()))));
+                all.collect::<BTreeMap<_, _>>()
+            })
+    };
+    (prop::sample::select(actions.to_vec()), prop::sample::select(resources.to_vec()), context())
+        .prop_map(|(action, resource, context)| Request { action: action.into(), resource: resource.into(), context })
+}
+
+fn side(name: &str, json: &Json) -> Side {
+    let bytes = json.to_string().into_bytes();
+    Side {
+        name: name.into(),
+        policies: vec![Policy::parse(&bytes).unwrap()],
+        documents: vec![Document::read(&bytes).unwrap()],
+        ..Side::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_request_changes_sides_without_being_listed(
+        (new, old) in policies::pair().prop_filter("for both readers", |(new, old)| {
+            [new, old].iter().all(|json| Policy::parse(json.to_string().as_bytes()).is_ok())
+        }),
+        requests in prop::collection::vec(requests(), 100),
+    ) {
+        let (old, new) = (side("old", &old), side("new", &new));
+        let meaning = Meaning::of(&old, &new, Catalog::embedded(), Vec::new());
+        for request in requests {
+            for reading in [ArnReading::Whole, ArnReading::Segmented] {
+                let [before, now] = [&old, &new].map(|side| evaluate(&side.documents, &request, reading).is_allowed());
+                let row = meaning.changes.iter().find(|row| row.actions.contains(&request.action)).map_or("", |row| row.fate);
+                let right = match (before, now) {
+                    (false, true) => ["gained", "exchanged", "undecided"].contains(&row),
+                    (true, false) => ["gone", "narrowed", "exchanged", "undecided"].contains(&row),
+                    (true, true) => row != "gone" && !row.is_empty(),
+                    (false, false) => true,
+                };
+                prop_assert!(right, "{row}: {request:?} in {reading:?}, {before} then {now}");
+                prop_assert!(before || !now || !meaning.is_safe(), "called safe, and yet {request:?} is gained");
+            }
+        }
+    }
+}
