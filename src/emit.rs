@@ -19,6 +19,7 @@ pub mod references;
 pub mod resolve;
 pub mod role;
 pub mod section;
+pub mod separate;
 
 pub use cloudformation::{Ejection, InjectError, Injected, Injection, Note, inject, section_of};
 pub use eject::eject;

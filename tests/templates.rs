@@ -332,3 +332,32 @@ fn a_link_stays_a_link_and_a_mode_stays() {
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && fs::read_to_string(&target).unwrap() == text);
     assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[test]
+fn the_policy_is_a_resource_of_its_own_where_asked() {
+    let desk = Desk::new();
+    let uses = "  Profile:\n    Type: AWS::IAM::InstanceProfile\n    Properties:\n      Roles:\n      - !Ref Role\n  Server:\n    Type: AWS::EC2::Instance\n    \
+                Properties:\n      ImageId: ami-0123456789abcdef0\n      IamInstanceProfile: !Ref Profile\n";
+    for (form, kind) in [("role-policy", "AWS::IAM::RolePolicy"), ("managed-policy", "AWS::IAM::ManagedPolicy")] {
+        let before = desk.put("before.yaml", &format!("{ROLE}{uses}"));
+        let path = desk.put("role.yaml", &format!("{ROLE}{uses}"));
+        let (code, said, text) = desk.inject("first.json", &path, &["--attach-as", form, "--role", "Server"]);
+        assert_eq!(code, 0, "{said}");
+        let resources = &read(std::slice::from_ref(&path))[0]["Resources"];
+        let policy = &resources["RoleDerivedPolicy"];
+        assert_eq!(policy["Type"], kind);
+        assert_eq!(policy["Properties"]["PolicyDocument"]["Statement"], portable());
+        assert_eq!(resources["Server"]["DependsOn"], "RoleDerivedPolicy");
+        assert_eq!(resources["Role"]["Properties"], json!({"AssumeRolePolicyDocument": {}}));
+        let found = lint(&[before.clone(), path.clone()]);
+        let of = |path: &Path| found.get(path.to_str().unwrap()).cloned().unwrap_or_default();
+        assert_eq!(of(&path), of(&before), "{form}");
+        let (_, _, again) = desk.inject("first.json", &path, &["--attach-as", form, "--role", "Server"]);
+        assert_eq!(again, text);
+        let (code, said, _) = desk.inject("first.json", &path, &[]);
+        assert_eq!(code, 0, "{said}");
+        let resources = &read(&[path])[0]["Resources"];
+        assert!(resources.get("RoleDerivedPolicy").is_none() && resources["Server"].get("DependsOn").is_none());
+        assert_eq!(resources["Role"]["Properties"]["Policies"][0]["PolicyName"], "policyc");
+    }
+}

@@ -4,7 +4,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use policyc::emit::separate::attach;
 use policyc::emit::{InjectError, Injection, inject, roles};
+use policyc::stack::config::AttachAs;
 use policyc::template::{Document, Node, Value};
 
 fn check_spans(doc: &Document, node: Node<'_>) {
@@ -39,6 +41,14 @@ fuzz_target!(|bytes: &[u8]| {
             Ok(once) => {
                 let twice = inject(&once.bytes, &request).expect("what was written can be written again");
                 assert!(!twice.changed, "injecting twice changed something");
+            }
+            Err(InjectError::Unfaithful(what)) => panic!("{what}"),
+            Err(_) => {}
+        }
+        match attach(bytes, &request, AttachAs::RolePolicy) {
+            Ok(once) => {
+                let twice = attach(&once.bytes, &request, AttachAs::RolePolicy).expect("what was written can be written again");
+                assert!(!twice.changed, "attaching twice changed something");
             }
             Err(InjectError::Unfaithful(what)) => panic!("{what}"),
             Err(_) => {}

@@ -10,6 +10,7 @@ use crate::emit::place::{Placement, place};
 use crate::emit::{RoleError, StackValues, role_of};
 use crate::finding::Severity;
 use crate::iam::Policy;
+use crate::stack::config::AttachAs;
 use crate::template::Document;
 
 /// Put a policy into a role of CloudFormation templates, in place of a managed policy; every other byte stays.
@@ -33,6 +34,9 @@ pub(super) struct Args {
     /// The managed policy that goes
     #[arg(long, value_name = "NAME|ARN", default_value = "AmazonEC2RoleforSSM")]
     replaces: String,
+    /// What the policy becomes in the template
+    #[arg(long, value_enum, default_value_t = AttachAsArg::Inline, value_name = "FORM")]
+    attach_as: AttachAsArg,
     /// The account id that becomes AWS::AccountId
     #[arg(long, value_name = "ID", default_value = "")]
     account: String,
@@ -45,6 +49,27 @@ pub(super) struct Args {
     /// Write nothing; show the diff
     #[arg(long, conflicts_with = "check")]
     dry_run: bool,
+}
+
+/// [`AttachAs`] on the command line.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum AttachAsArg {
+    /// An inline policy of the role
+    Inline,
+    /// An AWS::IAM::RolePolicy beside the role
+    RolePolicy,
+    /// An AWS::IAM::ManagedPolicy beside the role
+    ManagedPolicy,
+}
+
+impl From<AttachAsArg> for AttachAs {
+    fn from(form: AttachAsArg) -> Self {
+        match form {
+            AttachAsArg::Inline => Self::Inline,
+            AttachAsArg::RolePolicy => Self::RolePolicy,
+            AttachAsArg::ManagedPolicy => Self::ManagedPolicy,
+        }
+    }
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
@@ -66,6 +91,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         let placement = Placement {
             role: &role,
             replaces: &args.replaces,
+            attach_as: args.attach_as.into(),
             policy: &policy,
             reasons: &BTreeMap::new(),
             comments: &comments,

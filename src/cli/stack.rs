@@ -250,6 +250,7 @@ fn inject(
         &Placement {
             role: &wanted.logical_id,
             replaces: &question.baseline.name,
+            attach_as: wanted.attach_as,
             policy: &compiled.derivation.policy,
             reasons: &compiled.reasons(),
             comments: &comments,

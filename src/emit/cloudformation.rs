@@ -141,6 +141,24 @@ pub enum InjectError {
         /// The logical id.
         role: String,
     },
+    /// Another resource has the logical id of the policy.
+    #[error("`{id}` is a resource of another type, and policyc would call the policy so; rename it")]
+    Taken {
+        /// The logical id.
+        id: String,
+    },
+    /// The policy resource cannot become an inline policy: the role is there without it.
+    #[error("`{id}` stands under a condition of its own; take it out by hand before the policy becomes inline")]
+    Conditional {
+        /// The logical id.
+        id: String,
+    },
+    /// An instance that has to wait for the policy is needed by it.
+    #[error("`{resource}` would have to wait for the policy, which refers to it; attach the policy inline")]
+    Cycle {
+        /// The logical id of the instance.
+        resource: String,
+    },
     /// There is nothing to take out.
     #[error("role `{role}` has no inline policy `{policy}`")]
     NoSection {
@@ -242,14 +260,19 @@ fn brings(node: Node<'_>, key: &str, depth: usize) -> bool {
 /// # Errors
 /// When the template cannot be edited faithfully; nothing is changed then.
 pub fn inject(bytes: &[u8], request: &Injection) -> Result<Injected, InjectError> {
-    let doc = Document::parse(bytes)?;
-    let role = Role::find(&doc, &request.role)?;
+    let (edited, notes) = inject_into(&Document::parse(bytes)?, request)?;
+    Ok(Injected { changed: bytes != edited.bytes(), bytes: edited.bytes().to_vec(), notes })
+}
+
+/// [`inject`] for a template that has been read already; reading one is what costs.
+pub(crate) fn inject_into(doc: &Document, request: &Injection) -> Result<(Document, Vec<Note>), InjectError> {
+    let role = Role::find(doc, &request.role)?;
     let branches = inline::branches(&role, &request.policy_name)?;
     if branches.iter().any(|branch| branch.shares_choice(&request.policy_name)) {
         return Err(InjectError::Conditions { role: request.role.clone() });
     }
     let style = role.style(&branches);
-    let wanted = Wanted { doc: &doc, names: &request.remove_managed };
+    let wanted = Wanted { doc, names: &request.remove_managed };
     let attached = role.managed.map_or(Ok(Presence::Never), |(_, node)| wanted.list(node))?;
     let mut notes = Vec::new();
     let mut presence = section::find(role.policies.map(|(_, node)| node), &request.policy_name).0.or(attached);
@@ -272,12 +295,11 @@ pub fn inject(bytes: &[u8], request: &Injection) -> Result<Injected, InjectError
     let mut placing =
         Placing { role: &role, style: &style, notes: &mut notes, presence: &presence, policy, comments: &request.comments };
     let mut edits = placing.edits(left, &branches)?;
-    edits.extend(Maps::find(&doc, role.id).edits(&request.regional, &style)?);
-    unshared(&doc, &edits)?;
+    edits.extend(Maps::find(doc, role.id).edits(&request.regional, &style)?);
+    unshared(doc, &edits)?;
     let edited = doc.apply(edits)?;
     verify(&edited, request, &presence)?;
-    let bytes = edited.bytes().to_vec();
-    Ok(Injected { changed: bytes != doc.bytes(), bytes, notes })
+    Ok((edited, notes))
 }
 
 /// Refuses edits that would take an anchor away from aliases elsewhere.

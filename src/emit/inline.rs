@@ -1,5 +1,7 @@
 //! The inline policies of a role: the lists that a section can stand in, and the edits that put it there.
 
+use std::collections::BTreeSet;
+
 use crate::template::{Collection, Document, Edit, Entry, Item, Kind, Node, Pair, Place, Span, Style, Value};
 
 use super::cloudformation::{InjectError, Note, Role};
@@ -67,6 +69,40 @@ fn collect<'d>(
     let own = list.map(|list| section::own(list, name)).unwrap_or_default();
     found.push(Branch { under: under.clone(), list, slot, own });
     Ok(())
+}
+
+/// The edits that take the managed policies and our sections out of a role, and the comments that went with them.
+pub(crate) fn clearing(
+    role: &Role<'_>,
+    style: &Style,
+    left: Left,
+    branches: &[Branch<'_>],
+) -> Result<(Vec<Edit>, Vec<String>), InjectError> {
+    let placing = Placing { role, style, notes: &mut Vec::new(), presence: &Presence::Never, policy: Value::Null, comments: &[] };
+    let (mut edits, gone) = match left {
+        Left::Value(edits) => (edits, None),
+        Left::Nothing => (Vec::new(), role.managed),
+    };
+    let tail = gone.and_then(|(n, _)| placing.value_and_tail(n));
+    let removed: Vec<Span> = edits.iter().map(|edit| edit.span.clone()).chain(tail).collect();
+    let moved = placing.comments_in(&removed);
+    let mut pairs: BTreeSet<usize> = gone.into_iter().map(|(n, _)| n).collect();
+    match (branches, role.policies) {
+        ([Branch { list: Some(list), slot: None, own, .. }], Some((n, _)))
+            if !own.items.is_empty() && own.items.len() == list.items().len() =>
+        {
+            pairs.insert(n);
+        }
+        _ => {
+            for branch in branches {
+                edits.extend(placing.clear(branch)?);
+            }
+        }
+    }
+    if !pairs.is_empty() {
+        edits.extend(role.doc.take_out(role.properties, &pairs)?);
+    }
+    Ok((edits, moved))
 }
 
 /// Where a section goes, and what goes for it.

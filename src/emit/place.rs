@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::Catalog;
 use crate::finding::{Code, Finding};
 use crate::iam::Policy;
+use crate::stack::config::AttachAs;
 use crate::template::{Document, Item, Node, TemplateError, Value};
 
 use super::cloudformation::{self, InjectError, Injection, Note};
@@ -12,6 +13,7 @@ use super::mapping::{RegionalName, map_name, mappings};
 use super::portable::{Named, Portable, PortableNote, Substitutions, portable};
 use super::references::References;
 use super::resolve::{ResolveError, StackValues, resolve};
+use super::separate;
 
 /// The name of the inline policy that policyc writes.
 pub const POLICY_NAME: &str = "policyc";
@@ -23,6 +25,8 @@ pub struct Placement<'a> {
     pub role: &'a str,
     /// The managed policy that it replaces, by name or ARN; nothing where the baseline is not attached.
     pub replaces: &'a str,
+    /// What the policy becomes.
+    pub attach_as: AttachAs,
     /// The policy.
     pub policy: &'a Policy,
     /// Why each statement is there, by `Sid`.
@@ -76,24 +80,31 @@ pub fn place(bytes: &[u8], placement: &Placement<'_>, catalog: &Catalog) -> Resu
     let portable = portable(&json, &substitutions(&document, placement, &references, catalog));
     let section = with_reasons(portable.section.clone(), placement.reasons);
     let replaced = if placement.replaces.is_empty() { Vec::new() } else { vec![placement.replaces.to_owned()] };
-    let injected = cloudformation::inject(
-        bytes,
-        &Injection {
-            role: placement.role.to_owned(),
-            remove_managed: replaced,
-            policy_name: POLICY_NAME.to_owned(),
-            section,
-            regional: portable.regional.clone(),
-            comments: placement.comments.to_vec(),
-        },
-    )?;
-    let written = Document::parse(&injected.bytes)?;
-    let read = cloudformation::section_of(&written, placement.role, POLICY_NAME)?.ok_or(PlaceError::Unfaithful)?;
+    let request = Injection {
+        role: placement.role.to_owned(),
+        remove_managed: replaced,
+        policy_name: POLICY_NAME.to_owned(),
+        section,
+        regional: portable.regional.clone(),
+        comments: placement.comments.to_vec(),
+    };
+    let (written, notes) = match placement.attach_as {
+        AttachAs::Inline => {
+            let detached = separate::detach_from(&document, placement.role)?;
+            cloudformation::inject_into(detached.as_ref().unwrap_or(&document), &request)?
+        }
+        kind => separate::attach_to(&document, &request, kind)?,
+    };
+    let read = match placement.attach_as {
+        AttachAs::Inline => cloudformation::section_of(&written, placement.role, POLICY_NAME)?,
+        _ => separate::section_of(&written, placement.role),
+    };
+    let read = read.ok_or(PlaceError::Unfaithful)?;
     let values = StackValues { mappings: mappings(&written), ..placement.values.clone() };
     if resolve(&read, &values)? != json {
         return Err(PlaceError::Unfaithful);
     }
-    Ok(Placed { bytes: injected.bytes, findings: findings(placement.role, &portable, &injected.notes) })
+    Ok(Placed { bytes: written.bytes().to_vec(), findings: findings(placement.role, &portable, &notes) })
 }
 
 /// Every text of the template's own names that may stand in the policy, and the buckets whose names follow the region.
@@ -131,6 +142,10 @@ fn substitutions<'a>(
         by_region: by_region(catalog),
         map: map_name(placement.role),
         cycles: Some((references, placement.role)),
+        waiting: match placement.attach_as {
+            AttachAs::Inline => Vec::new(),
+            _ => separate::waiting(document, placement.role),
+        },
     }
 }
 

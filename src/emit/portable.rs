@@ -43,6 +43,8 @@ pub struct Substitutions<'a> {
     pub map: String,
     /// The references of the template and the logical id of the role: a reference must not close a cycle.
     pub cycles: Option<(&'a References, &'a str)>,
+    /// The logical ids of what has to wait for the policy: a reference to what needs one of them closes a cycle too.
+    pub waiting: Vec<String>,
 }
 
 /// A portable policy.
@@ -169,7 +171,10 @@ impl Work<'_> {
             })
             .max_by_key(|(named, _)| (named.before.len() + named.name.len(), std::cmp::Reverse(*named)));
         if let Some((named, rest)) = best {
-            let closes = self.with.cycles.is_some_and(|(references, role)| references.reaches(&named.id, role));
+            let waiting = || self.with.waiting.iter().map(String::as_str);
+            let closes = self.with.cycles.is_some_and(|(references, role)| {
+                std::iter::once(role).chain(waiting()).any(|target| references.reaches(&named.id, target))
+            });
             if !closes {
                 let name = named.attribute.as_ref().map_or(named.id.clone(), |attribute| format!("{}.{attribute}", named.id));
                 let mut parts = vec![Part::Text(named.before.clone()), Part::Name(name)];

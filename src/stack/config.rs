@@ -39,6 +39,9 @@ pub struct RoleConfig {
     /// The template to inject into; none for a policy file only.
     #[serde(default)]
     pub template: Option<String>,
+    /// What the policy becomes in the template.
+    #[serde(default)]
+    pub attach_as: AttachAs,
     /// The policy file to write.
     pub policy: String,
     /// Declared features, as for `--need`.
@@ -50,6 +53,19 @@ pub struct RoleConfig {
     /// Whether sessions that are not the stack's may use the role.
     #[serde(default)]
     pub allow_shared_role: bool,
+}
+
+/// What a derived policy becomes in a template.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttachAs {
+    /// An inline policy under `Policies` of the role.
+    #[default]
+    Inline,
+    /// An `AWS::IAM::RolePolicy` beside the role.
+    RolePolicy,
+    /// An `AWS::IAM::ManagedPolicy` beside the role.
+    ManagedPolicy,
 }
 
 /// Why `policyc.toml` cannot be used. Its author is at fault.

@@ -73,7 +73,9 @@ impl Builder<'_> {
     fn event(&mut self, event: Event<'_>, range: Span, tag_span: Option<Span>) -> Result<(), TemplateError> {
         match event {
             Event::Comment(..) => {
-                self.comments.push(range);
+                // They come in order, but for those that the parser holds back.
+                let at = self.comments.partition_point(|comment| comment.start < range.start);
+                self.comments.insert(at, range);
                 return Ok(());
             }
             Event::Anchor(id, name) => self.anchor(id, &name, &range),
@@ -138,7 +140,10 @@ impl Builder<'_> {
     fn block_scalar(&self, after: usize, range: Span) -> Span {
         let mut header = after;
         while header < range.start {
-            if let Some(comment) = self.comments.iter().rev().find(|comment| comment.contains(&header)) {
+            // Comments are many in a large template, and in order.
+            let before = self.comments.partition_point(|comment| comment.start <= header);
+            let last = before.checked_sub(1).and_then(|at| self.comments.get(at));
+            if let Some(comment) = last.filter(|comment| comment.contains(&header)) {
                 header = comment.end;
                 continue;
             }
