@@ -2,6 +2,8 @@
 //!
 //! Both may say "perhaps not" where it is so; neither claims what is not so.
 
+use std::collections::BTreeSet;
+
 use super::automaton::{OverBudget, Steps};
 use super::document::Matcher;
 use super::pattern::{Pattern, Token, fold};
@@ -60,10 +62,21 @@ fn takes(large: &Token, small: &Token) -> bool {
 pub(crate) fn covers(large: &Matcher, small: &Matcher, steps: &mut Steps) -> Result<bool, OverBudget> {
     match (large.negated, small.negated) {
         (false, false) => all_in(&large.patterns, &small.patterns, steps),
+        // A `Not…` element with an unresolved variable matches nothing, so `large` must not need a value that `small` does not.
+        (true, true) if !unresolvable(large).is_subset(&unresolvable(small)) => Ok(false),
         (true, true) => all_in(&small.patterns, &large.patterns, steps),
         (false, true) => Ok(large.patterns.iter().any(|pattern| matches!(pattern.tokens(), [Token::Any { colons: true }]))),
         (true, false) => Ok(false),
     }
+}
+
+fn unresolvable(matcher: &Matcher) -> BTreeSet<&str> {
+    matcher.patterns.iter().flat_map(without_default).collect()
+}
+
+/// The keys without a default that a pattern refers to.
+pub(crate) fn without_default(pattern: &Pattern) -> BTreeSet<&str> {
+    pattern.variables().filter(|variable| variable.default.is_none()).map(|variable| variable.key.as_str()).collect()
 }
 
 /// Whether each of `small` is included in one of `large`.

@@ -19,7 +19,7 @@ use super::counterexample::{Choices, confirm};
 use super::dimension::{self, Domain, Known, Outcome, Witness};
 use super::document::{Document, Effect, Matcher, Statement};
 use super::evaluate::{ArnReading, Request};
-use super::inclusion::covers;
+use super::inclusion::{covers, without_default};
 use super::pattern::Pattern;
 
 /// How much work a proof may take. A step is about one comparison, so the verdict does not depend on the machine.
@@ -202,10 +202,6 @@ fn needed(statement: &Statement, reading: ArnReading) -> BTreeSet<&str> {
         keys.extend(in_all(test.patterns().map(without_default)));
     }
     keys
-}
-
-fn without_default(pattern: &Pattern) -> BTreeSet<&str> {
-    pattern.variables().filter(|variable| variable.default.is_none()).map(|variable| variable.key.as_str()).collect()
 }
 
 fn in_all<'a>(sets: impl Iterator<Item = BTreeSet<&'a str>>) -> BTreeSet<&'a str> {
