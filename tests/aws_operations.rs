@@ -71,7 +71,7 @@ fn renamed(code: &str) -> Vec<String> {
     for (at, _) in code.match_indices("Client") {
         let whole = word(&code[at..]) == "Client";
         let line = &code[code[..at].rfind('\n').map_or(0, |n| n + 1)..at];
-        let Some((name, kind)) = line.rsplit_once(": ").filter(|_| whole) else { continue };
+        let Some((name, kind)) = line.rsplit_once(": ").or_else(|| line.rsplit_once(" = ")).filter(|_| whole) else { continue };
         let direct =
             kind.trim_start_matches('&').trim_start_matches("'a ").chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':');
         let name = name.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
@@ -133,5 +133,6 @@ fn a_call_is_seen_however_it_is_written() {
     assert_eq!(called("client.config().region(); client.clone()"), BTreeSet::new());
     assert_eq!(renamed("fn f(s3: &Client)"), ["s3"]);
     assert_eq!(renamed("fn f(s3: aws_sdk_s3::Client)"), ["s3"]);
+    assert_eq!(renamed("let s3 = Client::from_conf(there);"), ["s3"]);
     assert_eq!(renamed("fn f(client: &'a Client)"), Vec::<String>::new());
 }
