@@ -14,6 +14,7 @@ mod diff;
 mod documents;
 mod error;
 mod evaluate;
+mod explain;
 mod files;
 mod init;
 mod inject;
@@ -68,6 +69,8 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Say what a change of policies means: access gained, gone, narrowed
     Diff(diff::Args),
+    /// Say why an action is granted, or is not
+    Explain(Box<explain::Args>),
     /// Put a policy into CloudFormation templates
     Inject(inject::Args),
     /// Derive again, compare, prove; write nothing (for CI)
@@ -98,6 +101,7 @@ pub fn run() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Coverage(args) => coverage::run(&args),

@@ -8,6 +8,7 @@ pub mod compared;
 pub mod coverage;
 pub mod diff;
 pub mod escape;
+pub mod explained;
 pub mod figure;
 pub mod meaning;
 pub mod proved;

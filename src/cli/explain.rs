@@ -1,0 +1,60 @@
+//! `policyc explain`: why is this granted, or not?
+
+use std::path::PathBuf;
+
+use super::arguments::{Format, RoleArgs, TrailArgs};
+use super::error::CliError;
+use super::question::MANAGED_POLICY_LIMIT;
+use super::{Outcome, Verdict, derive, print, stack};
+use crate::catalog::Catalog;
+use crate::review::explained::{Explained, render};
+
+/// Why is this granted, or not: by which statement, because of which calls or feature, and what was looked at.
+///
+/// Exit code 1 where no role is granted it.
+#[derive(clap::Args)]
+#[command(
+    group = clap::ArgGroup::new("source").required(true).args(["stack", "trail"]),
+    after_help = "Examples:\n  policyc explain s3:PutObject --stack demo\n  policyc explain s3:GetObject arn:aws:s3:::other/key --stack demo\n  policyc explain ssm:GetParameters --trail ./AWSLogs --role web-Role --format json"
+)]
+pub(super) struct Args {
+    /// The action, such as `s3:GetObject`
+    action: String,
+    /// One resource, by ARN
+    resource: Option<String>,
+    /// A stack that `policyc.toml` configures
+    #[arg(long, value_name = "NAME")]
+    stack: Option<String>,
+    #[command(flatten)]
+    trail: TrailArgs,
+    #[command(flatten)]
+    role: RoleArgs,
+    /// The policy to stay inside: an AWS-managed policy by name or ARN, or a file
+    #[arg(long, value_name = "NAME|ARN|FILE", default_value = "AmazonEC2RoleforSSM")]
+    baseline: String,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The configuration of stacks
+    #[arg(long, value_name = "FILE", default_value = "policyc.toml")]
+    config: PathBuf,
+}
+
+pub(super) fn run(args: &Args) -> Outcome {
+    let action = Catalog::embedded().describe_action(&args.action).map_err(|e| CliError::usage(e.to_string()))?;
+    let limit = MANAGED_POLICY_LIMIT;
+    let reports = match &args.stack {
+        Some(name) => {
+            let request = stack::Request { name, config: &args.config, inject: false, limit };
+            stack::compile_stack(&request)?.roles.into_iter().map(|role| role.report).collect()
+        }
+        None => vec![derive::compile_trail(&args.trail, &args.role, &args.baseline, limit, None, "")?.2],
+    };
+    let explain = |report| Explained::of(report, &action, args.resource.as_deref());
+    let all: Vec<Explained> = reports.iter().map(explain).collect();
+    match args.format {
+        Format::Json => print::result(&String::from_utf8_lossy(&derive::json(&all)?)),
+        Format::Text => print::result(&render(&all).map_err(|e| CliError::usage(e.to_string()))?),
+    }
+    Ok(if all.iter().any(|one| one.granted) { Verdict::Done } else { Verdict::No })
+}
