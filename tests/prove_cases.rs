@@ -89,6 +89,10 @@ fn the_reader_rejects_what_the_grammar_does_not_have() {
     check(&statement(r#""Effect":"Allow","Action":"s3","Resource":"*""#), "$.Statement[0].Action:", "not an action");
     check(&statement(r#""Effect":"Allow","Action":"s3:Get Object","Resource":"*""#), "$.Statement[0].Action:", "not an action");
     check(&statement(r#""Effect":"Allow","Action":"*","Resource":"""#), "$.Statement[0].Resource:", "empty");
+    for name in ["", "b*c", "b?", "{b", "$b", " ", ", 'x'"] {
+        let text = format!(r#""Effect":"Allow","Action":"*","Resource":"a${{{name}}}""#);
+        check(&statement(&text), "$.Statement[0].Resource:", "is not a policy variable");
+    }
     check(&statement(r#""Effect":"Allow","Action":"*","Resource":"a${b""#), "$.Statement[0].Resource:", "not closed");
     let condition = |operator: &str, value: &str| statement(&format!(r#"{rest},"Condition":{{"{operator}":{{"k":{value}}}}}"#));
     let place = |operator: &str| format!("$.Statement[0].Condition.{operator}.k:");
@@ -133,6 +137,8 @@ fn conditions_hold_as_documented() {
     for (operator, wanted, good, bad) in [
         ("StringEquals", "a*", "a*", "ab"),
         ("StringEquals", "a${*}", "a*", "a${*}"),
+        ("StringEquals", "a?", "a?", "ab"),
+        ("StringLike", "a${$}b", "a$b", "ab"),
         ("StringEqualsIgnoreCase", "aB", "Ab", "abc"),
         ("StringLike", "a?c*", "abcd", "ac"),
         ("StringLike", "a${?}", "a?", "ab"),
@@ -316,6 +322,25 @@ fn the_prover_decides_conditions() {
     check(json!({"StringEquals": {"k": "${v}", "v": "x"}}), json!({"StringEquals": {"k": "x"}}), Refused, No);
     check(json!({"StringEquals": {"k": "0x1"}, "IpAddress": {"k": "::1"}}), json!({"Bool": {"k": "true"}}), Refused, No);
     check(json!({"StringEquals": {"k": "a"}, "NumericEquals": {"k": "1"}}), json!({"NumericEquals": {"k": "1"}}), Yes, No);
+    check(equals("StringEquals", json!("7")), equals("NumericEquals", json!(5)), No, No);
+    // A test that holds only with a match needs the variables of all its values; one that holds without its key does not.
+    let with_v = |test: Json| {
+        let mut test = test;
+        test["Null"] = json!({"v": "false"});
+        test
+    };
+    for (operator, value, forth) in [
+        ("StringEquals", json!("${v}"), Yes),
+        ("StringEquals", json!(["${v}", "x${v}"]), Yes),
+        ("StringEquals", json!(["${v}", "x"]), Refused),
+        ("StringEqualsIfExists", json!("${v}"), No),
+        ("ForAllValues:StringEquals", json!("${v}"), No),
+        ("ForAnyValue:StringEquals", json!("${v}"), Yes),
+        ("StringNotEquals", json!("${v}"), No),
+        ("StringEquals", json!("${v, 'x'}"), No),
+    ] {
+        check(equals(operator, value.clone()), with_v(equals(operator, value)), forth, Yes);
+    }
 }
 
 #[test]
@@ -490,6 +515,18 @@ fn replay_knows_what_a_variable_may_stand_for() {
     check(&not_own, "b/red/x", absent(), "allowed");
     check(&not_own, "b/red/x", unknown(), "undetermined");
     check(&not_own, "c/red/x", unknown(), "allowed");
+    let two = vec![policy(
+        json!({"Effect": "Allow", "Action": "*", "Resource": ["arn:aws:s3:::x", "arn:aws:s3:::b/${k}/${aws:PrincipalTag/team}"]}),
+    )];
+    check(&two, "b/red/x", (json!({"k": "red"}), vec![]), "undetermined");
+    check(&two, "b/red/x", (json!({"k": "blue"}), vec![]), "denied");
+    check(&two, "b/red/x", (json!({"k": "red", "aws:principaltag/team": "x"}), vec![]), "allowed");
+    let known = vec![policy(json!([
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"k": "red", "l": "red"}}},
+    ]))];
+    check(&known, "b", (json!({"k": "red", "l": "red"}), vec![]), "denied");
+    check(&known, "b", (json!({"k": "red", "l": "blue"}), vec![]), "allowed");
     let test = vec![policy(
         json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"k": "${aws:PrincipalTag/team}"}}}),
     )];
@@ -518,6 +555,10 @@ fn replay_asks_the_baseline_where_a_condition_is_open() {
     check(allow(object, vpc.clone()), allow(object, both.clone()), (1, 0, 0));
     check(allow(object, both.clone()), allow(object, vpc.clone()), (0, 0, 1));
     check(allow(object, vpc.clone()), deny(object, vpc.clone()), (0, 0, 1));
+    let teams = "arn:aws:s3:::b/${aws:PrincipalTag/team}*";
+    check(allow(teams, json!({})), allow(teams, json!({})), (1, 0, 0));
+    check(allow(teams, json!({})), allow(object, vpc.clone()), (0, 0, 1));
+    check(allow(object, vpc.clone()), allow(teams, vpc.clone()), (0, 0, 1));
     let open = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
     check(json!([open, deny(object, tls.clone())]), json!([open, deny("*", tls.clone())]), (1, 0, 0));
     check(json!([open, deny(object, both.clone())]), json!([open, deny("*", tls.clone())]), (1, 0, 0));

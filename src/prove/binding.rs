@@ -94,3 +94,71 @@ fn without_prefix<'t>(text: &'t str, prefix: &str, folded: bool) -> Option<&'t s
     }
     Some(rest.as_str())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)] // a test says what is wrong by panicking
+mod tests {
+    use super::super::document::Document;
+    use super::*;
+
+    fn read_off(
+        element: &str,
+        pattern: &str,
+        condition: &str,
+        resource: &str,
+        context: &[(&str, &str)],
+    ) -> Vec<(String, String)> {
+        let statement = format!(r#""Effect":"Allow","Action":"*","{element}":["none",{pattern:?}],"Condition":{condition}"#);
+        let document = format!(r#"{{"Version":"2012-10-17","Statement":{{{statement}}}}}"#);
+        let document = Document::read(document.as_bytes()).unwrap();
+        let known = context.iter().map(|(key, value)| ((*key).to_owned(), Value::One((*value).to_owned())));
+        let request = Request { action: "s3:GetObject".into(), resource: resource.into(), context: known.collect() };
+        let bound = bound(request, &document.statements[0], ArnReading::Segmented);
+        let one = |(key, value)| if let Value::One(text) = value { (key, text) } else { (key, String::new()) };
+        bound.context.into_iter().map(one).collect()
+    }
+
+    #[test]
+    fn the_text_says_what_a_variable_stands_for() {
+        let check = |pattern: &str, resource: &str, known: &[(&str, &str)], expected: &[(&str, &str)]| {
+            let expected: Vec<_> = expected.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            assert_eq!(read_off("Resource", pattern, "{}", resource, known), expected, "{pattern} {resource}");
+        };
+        let s3 = |rest: &str| format!("arn:aws:s3:::{rest}");
+        check(&s3("b/${v}"), &s3("b/red"), &[], &[("v", "red")]);
+        check(&s3("b/${v}/?${w}"), &s3("b/red/xy"), &[], &[("v", "red"), ("w", "y")]);
+        check(&s3("${v}*"), &s3("b"), &[], &[("v", "")]);
+        check(&s3("*${v}c"), &s3("abc"), &[], &[("v", "ab")]);
+        check(&s3("${v}/${v}"), &s3("ab/ab"), &[], &[("v", "ab")]);
+        check(&s3("${v}/${v}"), &s3("ab/ac"), &[], &[]);
+        check(&s3("b/${v}"), &s3("c/red"), &[], &[]);
+        check(&s3("b/${v}x"), &s3("b/red"), &[], &[]);
+        check(&s3("${v}/${w}"), &s3("red/x"), &[("v", "red")], &[("v", "red"), ("w", "x")]);
+        check(&s3("${v}/${w}"), &s3("blue/x"), &[("v", "red")], &[("v", "red")]);
+        check(&s3("${v, 'red'}/${w}"), &s3("red/é"), &[], &[("w", "é")]);
+        check("arn:aws:sqs:eu:${v}:q", "arn:aws:sqs:eu:1:q", &[], &[("v", "1")]);
+        check("arn:aws:sqs:eu:${v}", "arn:aws:sqs:eu:1:2", &[], &[("v", "1")]);
+        check("arn:aws:sqs:${v}:1:q", "arn:aws:sqs:eu:2:1:q", &[], &[]);
+        assert_eq!(read_off("NotResource", &s3("b/${v}"), "{}", &s3("b/red"), &[]), []);
+    }
+
+    #[test]
+    fn conditions_say_it_too() {
+        let check = |condition: &str, known: &[(&str, &str)], expected: Option<&str>| {
+            let found = read_off("Resource", "*", condition, "*", known);
+            let value = found.into_iter().find(|(key, _)| key == "v").map(|(_, value)| value);
+            assert_eq!(value.as_deref(), expected, "{condition}");
+        };
+        check(r#"{"StringEquals":{"k":["none","a${v}"]}}"#, &[("k", "ared")], Some("red"));
+        check(r#"{"StringEqualsIgnoreCase":{"k":"A${v}b"}}"#, &[("k", "aredB")], Some("red"));
+        check(r#"{"StringEqualsIgnoreCase":{"k":"${w}${v}"}}"#, &[("k", "REDx"), ("w", "red")], Some("x"));
+        check(r#"{"StringNotEquals":{"k":"a${v}"}}"#, &[("k", "ared")], None);
+        check(r#"{"StringEquals":{"k":"a${v}"}}"#, &[], None);
+    }
+
+    #[test]
+    fn long_searches_end() {
+        let stars = "*a".repeat(150);
+        assert_eq!(read_off("Resource", &format!("{stars}${{v}}b"), "{}", &"a".repeat(400), &[]), []);
+    }
+}

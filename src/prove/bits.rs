@@ -68,3 +68,25 @@ pub(crate) fn keep_maximal<T>(items: Vec<T>, set: impl Fn(&T) -> &Bits) -> Vec<T
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_any_size() {
+        let of = |members: &[usize]| {
+            let mut bits = Bits::none(200);
+            members.iter().for_each(|member| bits.insert(*member));
+            bits
+        };
+        let (one, other) = (of(&[0, 63, 64, 130]), of(&[63, 64, 199]));
+        assert_eq!(one.iter().collect::<Vec<_>>(), [0, 63, 64, 130]);
+        assert_eq!(one.or(&other), of(&[0, 63, 64, 130, 199]));
+        assert_eq!(one.and(&other), of(&[63, 64]));
+        assert_eq!(one.minus(&other), of(&[0, 130]));
+        assert!(of(&[64]).within(&one) && !other.within(&one) && of(&[]).within(&of(&[])) && !one.within(&of(&[])));
+        assert!(one.contains(130) && !one.contains(131) && !one.contains(1_000));
+        assert_eq!(Bits::all(70).iter().count(), 70);
+    }
+}

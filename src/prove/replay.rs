@@ -122,10 +122,9 @@ fn judge(new: &Policies<'_>, baseline: &Policies<'_>, call: &Call) -> Outcome {
 
 fn judge_in(new: &Policies<'_>, baseline: &Policies<'_>, call: &Call, reading: ArnReading) -> Outcome {
     let mut missing = BTreeSet::new();
-    let (mut allowed, mut perhaps) = (false, false);
+    let (mut allowed, mut perhaps, mut doubtful) = (false, false, false);
     for (document, position, statement) in new.of(call) {
-        let truth = applies(statement, call, reading);
-        match (statement.effect, truth) {
+        match (statement.effect, applies(statement, call, reading)) {
             (_, Truth::No) => {}
             (Effect::Allow, Truth::Yes) => allowed = true,
             (Effect::Deny, Truth::Yes) => {
@@ -137,18 +136,14 @@ fn judge_in(new: &Policies<'_>, baseline: &Policies<'_>, call: &Call, reading: A
             }
             (effect, Truth::Unknown) => {
                 perhaps |= effect == Effect::Allow;
+                doubtful |= effect == Effect::Deny;
                 missing.extend(unknown_keys(statement, call, reading));
             }
         }
     }
-    let denies_open = new.of(call).iter().any(|(_, _, statement)| {
-        statement.effect == Effect::Deny
-            && applies(statement, call, reading) == Truth::Unknown
-            && !is_covered(statement, Effect::Deny, baseline, call, reading)
-    });
-    match (allowed, perhaps) {
-        (true, _) if !denies_open => Outcome::Allowed,
-        (false, false) => Outcome::Denied("no statement allows it".to_owned()),
+    match (allowed, perhaps, doubtful) {
+        (true, _, false) => Outcome::Allowed,
+        (false, false, _) => Outcome::Denied("no statement allows it".to_owned()),
         _ => Outcome::Undetermined(missing),
     }
 }
