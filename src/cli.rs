@@ -12,6 +12,7 @@ mod coverage;
 mod derive;
 mod diff;
 mod documents;
+mod emit;
 mod error;
 mod evaluate;
 mod explain;
@@ -71,6 +72,8 @@ enum Command {
     Diff(diff::Args),
     /// Say why an action is granted, or is not
     Explain(Box<explain::Args>),
+    /// Write a policy for another tool: Terraform, CDK
+    Emit(emit::Args),
     /// Put a policy into CloudFormation templates
     Inject(inject::Args),
     /// Derive again, compare, prove; write nothing (for CI)
@@ -102,6 +105,7 @@ pub fn run() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Emit(args) => emit::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Coverage(args) => coverage::run(&args),

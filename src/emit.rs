@@ -20,6 +20,7 @@ pub mod resolve;
 pub mod role;
 pub mod section;
 pub mod separate;
+pub mod terraform;
 
 pub use cloudformation::{Ejection, InjectError, Injected, Injection, Note, inject, section_of};
 pub use eject::eject;
