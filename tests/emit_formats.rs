@@ -32,7 +32,8 @@ fn read_back(text: &str) -> Value {
         let json = inside.replace("%%{", "%{").replace("&{", "${");
         serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {inside}"))
     };
-    let (mut statements, mut test) = (Vec::new(), [String::new(), String::new()]);
+    let mut statements: Vec<Value> = Vec::new();
+    let mut test = [String::new(), String::new()];
     let mut lists: Option<(String, Vec<String>)> = None;
     for line in text.lines().map(str::trim) {
         let word = line.split(' ').next().unwrap();

@@ -178,6 +178,9 @@ fn conditions_hold_as_documented() {
             check(json!({format!("ForAnyValue:{operator}"): {"k": wanted}}), json!({"k": [bad, good]}), true);
             check(json!({format!("ForAnyValue:{operator}"): {"k": wanted}}), json!({"k": [bad]}), false);
         }
+        // A variable stands for the one value of a key, however it is given, and for nothing where there are several.
+        check(json!({"StringEquals": {"k": "${v}"}}), json!({"k": "x", "v": ["x"]}), true);
+        check(json!({"StringEquals": {"k": "${v}"}}), json!({"k": "x", "v": ["x", "y"]}), false);
     }
     for (operator, wanted, hit, miss) in [
         ("StringNotEquals", "a", "a", "b"),
