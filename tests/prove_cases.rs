@@ -570,5 +570,6 @@ fn replay_asks_the_baseline_where_a_condition_is_open() {
     check(json!([open, deny(object, both.clone())]), json!([open, deny("*", tls.clone())]), (1, 0, 0));
     check(json!([open, deny(object, tls.clone())]), json!([open, deny("*", both.clone())]), (0, 0, 1));
     check(json!([open, deny(elsewhere, tls.clone())]), open.clone(), (1, 0, 0));
+    check(json!([open, allow(object, vpc), deny(elsewhere, json!({}))]), open.clone(), (1, 0, 0));
     check(json!([open, deny(object, tls)]), open, (0, 0, 1));
 }

@@ -108,7 +108,11 @@ fn a_certificate_says_what_no_longer_agrees() {
         assert_eq!(problems.len(), lines.len(), "{problems:?}");
         problems.iter().zip(lines).for_each(|(problem, line)| assert!(problem.contains(line), "{problem}"));
     };
-    check(Subjects { policy: subject(b"x"), ..subjects() }, &again, &["it names a policy 823412d1eacb…, now it is 2d711642b726…"]);
+    check(
+        Subjects { policy: subject(b"x"), ..subjects() },
+        &again,
+        &["it names a policy 823412d1eacb…, now it is 2d711642b726…"],
+    );
     check(Subjects { baseline: subject(b"x"), ..subjects() }, &again, &["it names a baseline"]);
     check(Subjects { ledger: subject(b"x"), ..subjects() }, &again, &["it names a ledger"]);
     check(Subjects { catalogue: subject(b"x"), ..subjects() }, &again, &["it names a catalogue"]);
@@ -220,7 +224,7 @@ fn actions_have_fates() {
     let read = |statements: Json| Document::read(&policy(&statements)).unwrap();
     let check = |old: Json, new: Json, action: &str, fate: Option<Fate>| {
         let (old, new) = (read(old), read(new));
-        let changes = compare(&[old.clone()], &[new.clone()], &[action.to_owned()], &Budget::default());
+        let changes = compare(std::slice::from_ref(&old), std::slice::from_ref(&new), &[action.to_owned()], &Budget::default());
         assert_eq!(changes.first().map(|change| change.fate), fate, "{action}: {old:?} then {new:?}");
         if let Some(change) = changes.first() {
             let gains = [Fate::Gained, Fate::Exchanged].contains(&change.fate);
