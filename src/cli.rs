@@ -8,6 +8,8 @@ mod activity;
 mod arguments;
 mod catalog;
 mod check;
+#[cfg(feature = "aws")]
+mod connect;
 mod coverage;
 mod derive;
 mod diff;
