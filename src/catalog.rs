@@ -10,6 +10,7 @@
 //! | `buckets` | the S3 buckets of Systems Manager in every region |
 //! | `shapes` | partitions, names that live for a short time, parameters that name resources |
 //! | `event_history` | the limits of CloudTrail's event history |
+//! | `operations` | what policyc asks of AWS, and the permissions it needs for that |
 //! | `risks` | actions that a reviewer wants to see first |
 //! | `baselines` | AWS-managed policies |
 
@@ -21,6 +22,7 @@ pub mod errors;
 pub mod events;
 pub mod features;
 pub mod history;
+pub mod operations;
 pub mod reference;
 pub mod risks;
 pub mod shapes;
@@ -47,6 +49,9 @@ const EVENT_HISTORY: &str = include_str!("catalog/data/event_history.json");
 /// What orders a review, and decides nothing either.
 const RISKS: &str = include_str!("catalog/data/risks.json");
 
+/// What policyc asks of AWS; it decides nothing either.
+const OPERATIONS: &str = include_str!("catalog/data/operations.json");
+
 /// Everything that is known.
 #[derive(Debug)]
 pub struct Catalog {
@@ -66,6 +71,8 @@ pub struct Catalog {
     pub buckets: buckets::Buckets,
     /// Shapes of names.
     pub shapes: shapes::Shapes,
+    /// What policyc asks of AWS.
+    pub operations: operations::Operations,
     /// Actions that a reviewer wants to see first.
     pub risks: risks::Risks,
 }
@@ -105,6 +112,7 @@ impl Catalog {
             event_history: table(EVENT_HISTORY),
             buckets: table(buckets),
             shapes: table(shapes),
+            operations: table(OPERATIONS),
             risks: table(RISKS),
         }
     }
@@ -150,6 +158,7 @@ mod tests {
         check::<super::history::EventHistory>(super::EVENT_HISTORY);
         check::<super::buckets::Buckets>(buckets);
         check::<super::shapes::Shapes>(shapes);
+        check::<super::operations::Operations>(super::OPERATIONS);
         check::<super::risks::Risks>(super::RISKS);
         assert!(super::reference::Reference::embedded().services().count() > 400);
     }

@@ -24,6 +24,7 @@ mod inject;
 mod manual;
 mod merge;
 mod observe;
+mod permissions;
 mod print;
 mod prove;
 mod question;
@@ -82,6 +83,8 @@ enum Command {
     Check(check::Args),
     /// Say which of a baseline's actions a trail cannot show, and what would show them
     Coverage(coverage::Args),
+    /// Print the policy that policyc itself needs for a command
+    Permissions(permissions::Args),
     /// Write the report: text, Markdown, HTML, JSON, SARIF
     Report(Box<report::Args>),
     /// Show what is known of an action, event, feature or region
@@ -111,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Inject(args) => inject::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Coverage(args) => coverage::run(&args),
+        Command::Permissions(args) => permissions::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Catalog(args) => catalog::run(&args),
         Command::Init(args) => init::run(&args),

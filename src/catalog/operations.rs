@@ -1,0 +1,163 @@
+//! What policyc asks of AWS: the operations, what each is for, and the permissions that it needs.
+//!
+//! `tests/aws_operations.rs` holds the code to the table, and `tests/account` the permissions to the calls that were made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+/// The table.
+#[derive(Debug, Default, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct Operations {
+    /// When the table was made.
+    pub date: String,
+    /// What a command does with a source of records.
+    pub commands: Vec<CommandUse>,
+    /// The operations.
+    pub operations: Vec<Operation>,
+}
+
+/// What a command asks for, with one source.
+#[derive(Debug, Default, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct CommandUse {
+    /// The command.
+    pub command: String,
+    /// Where records come from: `event-history`, `trail`, `s3`, or `records` that are at hand.
+    pub from: String,
+    /// The purposes.
+    #[serde(rename = "for")]
+    pub purposes: Vec<String>,
+}
+
+/// An operation of an AWS service.
+#[derive(Debug, Default, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct Operation {
+    /// The service's prefix.
+    pub service: String,
+    /// The operation.
+    pub operation: String,
+    /// The IAM actions that it needs; none where everybody may ask.
+    pub permissions: Vec<String>,
+    /// What it is for.
+    #[serde(rename = "for")]
+    pub purposes: Vec<String>,
+    /// On which resources, as narrow as the service supports; in capitals what a [`Scope`] fills in.
+    pub resources: Vec<String>,
+    /// Why it is asked, in a sentence.
+    pub why: String,
+    /// Where the permission is documented.
+    pub source: String,
+}
+
+/// What resources are narrowed to; what is not known is `*`.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// `aws`, `aws-cn`, …
+    pub partition: Option<String>,
+    /// The account.
+    pub account: Option<String>,
+    /// The region of the stack.
+    pub region: Option<String>,
+    /// The stack's name.
+    pub stack: Option<String>,
+    /// The trail's bucket.
+    pub bucket: Option<String>,
+    /// What stands before `AWSLogs/` in it, with a slash at its end.
+    pub prefix: Option<String>,
+    /// The ARN of the key that log files are encrypted with.
+    pub key: Option<String>,
+}
+
+impl Scope {
+    fn filled(&self, resource: &str) -> String {
+        let or_any = |part: &Option<String>| part.clone().unwrap_or_else(|| "*".to_owned());
+        let prefix = match (&self.bucket, &self.prefix) {
+            (Some(_), prefix) => prefix.clone().unwrap_or_default(),
+            (None, _) => "*".to_owned(),
+        };
+        resource
+            .replace("PARTITION", self.partition.as_deref().unwrap_or("aws"))
+            .replace("ACCOUNT", &or_any(&self.account))
+            .replace("REGION", &or_any(&self.region))
+            .replace("STACK", &or_any(&self.stack))
+            .replace("PREFIX", &prefix)
+            .replace("BUCKET", &or_any(&self.bucket))
+    }
+}
+
+/// A permission and why it is needed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Permission {
+    /// The IAM action.
+    pub action: String,
+    /// The resources.
+    pub resources: Vec<String>,
+    /// The operations that need it.
+    pub operations: Vec<String>,
+    /// Why.
+    pub why: Vec<String>,
+}
+
+/// The purpose of files that are encrypted.
+const FILES: &str = "files";
+
+impl Operations {
+    /// What a command with a source is for, with further purposes; `None` where there is no such command or source.
+    #[must_use]
+    pub fn purposes(&self, command: &str, from: &str, further: &[&str]) -> Option<BTreeSet<String>> {
+        let found = self.commands.iter().find(|c| c.command == command && c.from == from)?;
+        let more = further.iter().map(|purpose| (*purpose).to_owned());
+        Some(found.purposes.iter().cloned().chain(more).collect())
+    }
+
+    /// The sources that a command can have.
+    #[must_use]
+    pub fn sources(&self, command: &str) -> Vec<&str> {
+        self.commands.iter().filter(|c| c.command == command).map(|c| c.from.as_str()).collect()
+    }
+
+    /// The permissions that some purposes need.
+    #[must_use]
+    pub fn permissions(&self, purposes: &BTreeSet<String>, scope: &Scope) -> Vec<Permission> {
+        let mut found: BTreeMap<&str, [BTreeSet<String>; 3]> = BTreeMap::new();
+        for operation in self.operations.iter().filter(|o| o.purposes.iter().any(|p| purposes.contains(p))) {
+            for action in &operation.permissions {
+                let [resources, operations, why] = found.entry(action).or_default();
+                resources.extend(operation.resources.iter().map(|r| scope.filled(r)));
+                operations.insert(operation.operation.clone());
+                why.insert(operation.why.clone());
+            }
+        }
+        if let Some(key) = scope.key.as_ref().filter(|_| purposes.contains(FILES)) {
+            let why = "log files are encrypted with this key, which S3 uses in the caller's name".to_owned();
+            let sets = [key.clone(), "GetObject".to_owned(), why].map(|text| BTreeSet::from([text]));
+            found.insert("kms:Decrypt", sets);
+        }
+        let list = |set: BTreeSet<String>| set.into_iter().collect();
+        let permission = |(action, [resources, operations, why]): (&str, [BTreeSet<String>; 3])| Permission {
+            action: action.to_owned(),
+            resources: list(resources),
+            operations: list(operations),
+            why: list(why),
+        };
+        found.into_iter().map(permission).collect()
+    }
+}
+
+/// The identity policy of some permissions: one statement for each service and set of resources.
+#[must_use]
+pub fn policy(permissions: &[Permission]) -> Value {
+    let mut statements: BTreeMap<(&str, &Vec<String>), Vec<&str>> = BTreeMap::new();
+    for permission in permissions {
+        let service = permission.action.split(':').next().unwrap_or_default();
+        statements.entry((service, &permission.resources)).or_default().push(&permission.action);
+    }
+    let statements = statements.into_iter().map(|((_, resources), actions)| {
+        let resources = match resources.as_slice() {
+            [one] => json!(one),
+            several => json!(several),
+        };
+        json!({ "Effect": "Allow", "Action": actions, "Resource": resources })
+    });
+    json!({ "Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>() })
+}
