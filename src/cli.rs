@@ -24,6 +24,8 @@ mod inject;
 mod manual;
 mod merge;
 mod observe;
+#[cfg(feature = "aws")]
+mod opinion;
 mod permissions;
 mod print;
 mod prove;

@@ -1,5 +1,7 @@
 //! The driver, pure: derive, write the document, prove.
 
+pub mod opinion;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Catalog;

@@ -92,6 +92,9 @@ codes! {
     TemplateNote, "template-note", Note, "Something in the template was done in a way worth knowing.";
     KeptPolicies, "kept-policies", Note, "Other policies stay attached to the role; the derived policy holds only what they lack.";
     NotProved, "not-proved", Error, "The prover found a request that the policy allows and the baseline does not.";
+    SimulationDisagrees, "simulation-disagrees", Error, "IAM's own simulator and policyc's evaluator decide a request differently.";
+    SimulationDenies, "simulation-denies", Error, "IAM's own simulator denies a request that is needed.";
+    LastAccessed, "last-accessed", Note, "IAM knows when services with blind actions were last used; it names no resource, so nothing was granted.";
     ProofRefused, "proof-refused", Error, "The prover does not model something in the policies, or ran out of its budget.";
 }
 

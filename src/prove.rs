@@ -18,6 +18,7 @@ mod inclusion;
 mod json;
 pub mod observed;
 pub mod operand;
+pub mod opinion;
 pub mod pattern;
 pub mod principal;
 pub mod proof;

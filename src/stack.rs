@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod draft;
+pub mod last_used;
 
 use std::collections::{BTreeMap, BTreeSet};
 

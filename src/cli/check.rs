@@ -24,11 +24,20 @@ pub(super) struct Args {
     /// The largest size of a policy, in characters without white space
     #[arg(long, value_name = "N", default_value_t = MANAGED_POLICY_LIMIT)]
     limit: usize,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    opinion: super::opinion::OpinionArgs,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    connect: super::connect::ConnectArgs,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
     let request = stack::Request { name: &args.stack, config: &args.config, inject: true, limit: args.limit };
-    let result = stack::compile_stack(&request)?;
+    #[allow(unused_mut)] // IAM's opinion is added to it
+    let mut result = stack::compile_stack(&request)?;
+    #[cfg(feature = "aws")]
+    args.opinion.ask(&args.connect, committed_subjects(&mut result)?)?;
     let mut drift = 0;
     for (path, bytes) in &result.outputs {
         let committed = committed(path)?;
@@ -54,6 +63,17 @@ pub(super) fn run(args: &Args) -> Outcome {
     };
     print::note(&verdict);
     Ok(if drift == 0 && !refused && doubtful == 0 { Verdict::Done } else { Verdict::No })
+}
+
+/// Every role, with the policy that is committed: that is what is attached.
+#[cfg(feature = "aws")]
+fn committed_subjects(result: &mut stack::StackResult) -> Result<Vec<super::opinion::Subject<'_>>, CliError> {
+    let policies: Vec<PathBuf> = result.roles.iter().map(|role| role.policy.clone()).collect();
+    let mut subjects = result.subjects();
+    for (subject, path) in subjects.iter_mut().zip(policies) {
+        subject.committed = Some(committed(&path)?).filter(|bytes| !bytes.is_empty());
+    }
+    Ok(subjects)
 }
 
 /// Checks the committed certificate of a role against everything it names, and proves the committed policy again: what

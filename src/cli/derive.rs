@@ -62,13 +62,23 @@ pub(super) struct Args {
     /// The configuration of stacks
     #[arg(long, value_name = "FILE", default_value = "policyc.toml")]
     config: PathBuf,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    opinion: super::opinion::OpinionArgs,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    connect: super::connect::ConnectArgs,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
     match &args.stack {
         Some(name) => {
             let request = stack::Request { name, config: &args.config, inject: !args.no_inject, limit: args.limit };
-            stack::derive(&request, args.format, args.dry_run, args.report.as_deref())
+            #[allow(unused_mut)] // IAM's opinion is added to it
+            let mut result = stack::compile_stack(&request)?;
+            #[cfg(feature = "aws")]
+            args.opinion.ask(&args.connect, result.subjects())?;
+            stack::derive(result, args.format, args.dry_run, args.report.as_deref())
         }
         None => run_trail(args),
     }
@@ -76,8 +86,11 @@ pub(super) fn run(args: &Args) -> Outcome {
 
 fn run_trail(args: &Args) -> Outcome {
     let name = args.out.as_deref().map(files::name).unwrap_or_default();
-    let (question, compiled, report) =
+    #[allow(unused_mut)] // IAM's opinion is added to them
+    let (question, mut compiled, mut report) =
         compile_trail(&args.trail, &args.role, &args.baseline, args.limit, args.reference.as_deref(), &name)?;
+    #[cfg(feature = "aws")]
+    args.opinion.ask(&args.connect, vec![subject(&args.role, &question, &mut compiled, &mut report)])?;
     show(&question, &compiled, &report, args.format)?;
     write(args, &compiled, &report)?;
     let refused = compiled.derivation.refused();
@@ -110,6 +123,20 @@ pub(super) fn compile_trail(
     let mut report = Report::new(&question, &ledger, &compiled.derivation, compiled.proof.clone());
     report.certificate = Some(compiled.certificate(name, &question, &Facts::of(&ledger, catalog)));
     Ok((question, compiled, report))
+}
+
+/// A derivation, to be judged by others.
+#[cfg(feature = "aws")]
+pub(super) fn subject<'a>(
+    asked: &RoleArgs,
+    question: &'a Question,
+    compiled: &'a mut Compiled,
+    report: &'a mut Report,
+) -> super::opinion::Subject<'a> {
+    // Only the ARN that was given has the role's path.
+    let given = asked.role.as_ref().filter(|role| role.starts_with("arn:"));
+    let plain = || format!("arn:{}:iam::{}:role/{}", question.partition, question.account, question.role);
+    super::opinion::Subject { arn: given.cloned().unwrap_or_else(plain), question, compiled, report, committed: None }
 }
 
 /// The policy is written only when nothing forbids it; the report says why when something does.

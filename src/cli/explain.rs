@@ -38,17 +38,34 @@ pub(super) struct Args {
     /// The configuration of stacks
     #[arg(long, value_name = "FILE", default_value = "policyc.toml")]
     config: PathBuf,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    opinion: super::opinion::OpinionArgs,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    connect: super::connect::ConnectArgs,
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
     let action = Catalog::embedded().describe_action(&args.action).map_err(|e| CliError::usage(e.to_string()))?;
     let limit = MANAGED_POLICY_LIMIT;
-    let reports = match &args.stack {
+    let reports: Vec<_> = match &args.stack {
         Some(name) => {
             let request = stack::Request { name, config: &args.config, inject: false, limit };
-            stack::compile_stack(&request)?.roles.into_iter().map(|role| role.report).collect()
+            #[allow(unused_mut)] // IAM's opinion is added to it
+            let mut result = stack::compile_stack(&request)?;
+            #[cfg(feature = "aws")]
+            args.opinion.ask(&args.connect, result.subjects())?;
+            result.roles.into_iter().map(|role| role.report).collect()
         }
-        None => vec![derive::compile_trail(&args.trail, &args.role, &args.baseline, limit, None, "")?.2],
+        None => {
+            #[allow(unused_mut, unused_variables)] // IAM's opinion is added to them
+            let (question, mut compiled, mut report) =
+                derive::compile_trail(&args.trail, &args.role, &args.baseline, limit, None, "")?;
+            #[cfg(feature = "aws")]
+            args.opinion.ask(&args.connect, vec![derive::subject(&args.role, &question, &mut compiled, &mut report)])?;
+            vec![report]
+        }
     };
     let explain = |report| Explained::of(report, &action, args.resource.as_deref());
     let all: Vec<Explained> = reports.iter().map(explain).collect();

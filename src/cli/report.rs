@@ -47,6 +47,12 @@ pub(super) struct Args {
     /// The configuration of stacks
     #[arg(long, value_name = "FILE", default_value = "policyc.toml")]
     config: PathBuf,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    opinion: super::opinion::OpinionArgs,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    connect: super::connect::ConnectArgs,
 }
 
 /// What the report is written as.
@@ -83,8 +89,15 @@ impl From<Format> for render::Format {
 pub(super) fn run(args: &Args) -> Outcome {
     let templates = templates(args.templates.as_deref())?;
     let reports = match &args.stack {
-        Some(name) => of_stack(&stack::Request { name, config: &args.config, inject: true, limit: args.limit })?,
-        None => vec![derive::compile_trail(&args.trail, &args.role, &args.baseline, args.limit, None, "")?.2],
+        Some(name) => of_stack(args, &stack::Request { name, config: &args.config, inject: true, limit: args.limit })?,
+        None => {
+            #[allow(unused_mut, unused_variables)] // IAM's opinion is added to them
+            let (question, mut compiled, mut report) =
+                derive::compile_trail(&args.trail, &args.role, &args.baseline, args.limit, None, "")?;
+            #[cfg(feature = "aws")]
+            args.opinion.ask(&args.connect, vec![derive::subject(&args.role, &question, &mut compiled, &mut report)])?;
+            vec![report]
+        }
     };
     let text = render(&reports, args.format.into(), &templates).map_err(|e| CliError::usage(e.to_string()))?;
     match &args.out {
@@ -97,9 +110,13 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(Verdict::Done)
 }
 
-fn of_stack(request: &stack::Request<'_>) -> Result<Vec<Report>, CliError> {
+#[cfg_attr(not(feature = "aws"), allow(unused_variables, unused_mut))] // IAM's opinion is added to it
+fn of_stack(args: &Args, request: &stack::Request<'_>) -> Result<Vec<Report>, CliError> {
     let mut reports = Vec::new();
-    for role in stack::compile_stack(request)?.roles {
+    let mut result = stack::compile_stack(request)?;
+    #[cfg(feature = "aws")]
+    args.opinion.ask(&args.connect, result.subjects())?;
+    for role in result.roles {
         let mut report = role.report;
         // The stack's own findings, of the template too, are known only now.
         report.tell(&role.compiled.derivation.findings);

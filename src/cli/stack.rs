@@ -29,6 +29,8 @@ pub(super) struct Request<'a> {
 /// One role of the stack, derived.
 pub(super) struct Derived {
     pub(super) logical_id: String,
+    /// The role's ARN.
+    pub(super) arn: String,
     /// Where its policy is written.
     pub(super) policy: PathBuf,
     pub(super) question: Question,
@@ -58,6 +60,16 @@ impl StackResult {
         self.roles.iter().any(|r| r.compiled.derivation.refused())
     }
 
+    /// Every role, to be judged by others.
+    #[cfg(feature = "aws")]
+    pub(super) fn subjects(&mut self) -> Vec<super::opinion::Subject<'_>> {
+        let mut subjects = Vec::new();
+        for Derived { arn, question, compiled, report, .. } in &mut self.roles {
+            subjects.push(super::opinion::Subject { arn: arn.clone(), question, compiled, report, committed: None });
+        }
+        subjects
+    }
+
     pub(super) fn reports(&self) -> BTreeMap<&str, &Report> {
         self.roles.iter().map(|r| (r.logical_id.as_str(), &r.report)).collect()
     }
@@ -71,9 +83,8 @@ impl StackResult {
     }
 }
 
-/// `policyc derive --stack NAME`.
-pub(super) fn derive(request: &Request<'_>, format: Format, dry_run: bool, report: Option<&Path>) -> Outcome {
-    let mut result = compile_stack(request)?;
+/// Shows and writes what `policyc derive --stack NAME` gives.
+pub(super) fn derive(mut result: StackResult, format: Format, dry_run: bool, report: Option<&Path>) -> Outcome {
     result.show(format)?;
     if result.refused() {
         print::note("nothing was written: an error finding forbids it (see above)");
@@ -141,7 +152,8 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
         report.certificate = Some(certificate);
         report.logical_id = Some(wanted.logical_id.clone());
         let template = wanted.template.as_ref().map(|t| home.join(t));
-        result.roles.push(Derived { logical_id: wanted.logical_id.clone(), policy, question, compiled, report, template });
+        let arn = role.arn.clone();
+        result.roles.push(Derived { logical_id: wanted.logical_id.clone(), arn, policy, question, compiled, report, template });
     }
     result.outputs.extend(templates);
     Ok(result)

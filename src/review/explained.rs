@@ -11,6 +11,7 @@ use crate::derive::verdict::ScopeVerdict;
 use crate::derive::{Reported, Rung};
 use crate::prove::document::{Document, Effect};
 use crate::prove::evaluate::ArnReading;
+use crate::stack::last_used::ActionUse;
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;
@@ -42,6 +43,9 @@ pub struct Explained {
     pub verdict: String,
     /// Why, in a sentence.
     pub because: String,
+    /// When it or its service was last used, where it is blind and IAM was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_accessed: Option<ActionUse>,
     /// Each resource that is granted, how general it is, and why it is there.
     pub scopes: Vec<ScopeVerdict>,
     /// What was seen of the action.
@@ -85,6 +89,7 @@ impl Explained {
             in_baseline: own.is_some(),
             verdict: own.map(|row| format!("{:?}", row.verdict).to_lowercase()).unwrap_or_default(),
             because,
+            last_accessed: own.and_then(|row| row.last_accessed.clone()),
             scopes: own.map(|row| row.scopes.clone()).unwrap_or_default(),
             evidence: own.and_then(|row| row.evidence.clone()),
             outside: about(&report.outside),
@@ -159,6 +164,8 @@ fn view(one: &Explained) -> View {
     };
     section("granted on", one.scopes.iter().map(scope).collect());
     section("seen", one.evidence.iter().map(seen).collect());
+    let last = one.last_accessed.iter().map(|last| terminal(&last.says));
+    section("last accessed, as IAM says; denied attempts and every session count", last.collect());
     section("outside the baseline", one.outside.iter().map(reported).collect());
     section("refused", one.denied.iter().map(reported).collect());
     section("failed without saying whether it was allowed", one.failed.iter().map(reported).collect());

@@ -2,7 +2,7 @@
 //!
 //! Its keys are relied upon by scripts; `schema` counts up when one changes its meaning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -10,10 +10,12 @@ use super::activity::Activity;
 use super::diff;
 use crate::derive::verdict::{ScopeVerdict, Verdict};
 use crate::derive::{Derivation, Question, Reported};
+use crate::finding::{Code, Finding};
 use crate::iam::{Action, Pattern};
 use crate::ledger::{Coverage, Evidence, Ledger};
 use crate::prove::certificate::Certificate;
 use crate::prove::proof::Proof;
+use crate::stack::last_used::{ActionUse, LastUsed};
 
 /// The version of the report's format.
 pub const SCHEMA: u32 = 1;
@@ -121,6 +123,9 @@ pub struct ActionReport {
     pub scopes: Vec<ScopeVerdict>,
     /// Why, in a sentence.
     pub because: String,
+    /// When it or its service was last used, where it is blind and IAM was asked; decides nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_accessed: Option<ActionUse>,
     /// What was seen.
     pub evidence: Option<EvidenceReport>,
 }
@@ -258,6 +263,19 @@ impl Report {
         self.findings = findings.iter().map(finding).collect();
     }
 
+    /// Says of every blind action when it or its service was last used; verdicts and policy stay as they are. Gives what is said of those
+    /// that were used.
+    pub fn annotate(&mut self, used: &LastUsed, now: jiff::Timestamp) -> BTreeSet<String> {
+        let mut said = BTreeSet::new();
+        for row in self.actions.iter_mut().filter(|row| row.verdict == Verdict::Blind) {
+            row.last_accessed = used.of(&row.action, now);
+            if let Some(found) = row.last_accessed.as_ref().filter(|found| found.at.is_some()) {
+                said.insert(found.says.clone());
+            }
+        }
+        said
+    }
+
     /// What a person calls it: the logical id, or the role's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -295,6 +313,7 @@ fn action(verdict: &crate::derive::verdict::ActionVerdict) -> ActionReport {
         resources: verdict.scopes.iter().map(|s| s.resource.clone()).collect(),
         scopes: verdict.scopes.clone(),
         because: verdict.because.clone(),
+        last_accessed: None,
         evidence: verdict.evidence.as_ref().map(EvidenceReport::of),
     }
 }
@@ -306,4 +325,16 @@ fn finding(finding: &crate::finding::Finding) -> FindingReport {
         message: finding.message.clone(),
         advice: finding.advice.clone(),
     }
+}
+
+/// The finding about what [`Report::annotate`] said; none where nothing was used.
+#[must_use]
+pub fn last_accessed(said: &BTreeSet<String>) -> Option<Finding> {
+    let all = said.iter().cloned().collect::<Vec<_>>().join("; ");
+    let finding = Finding::new(Code::LastAccessed, format!("of what the source cannot show, IAM says: {all}"));
+    (!said.is_empty()).then(|| {
+        finding.advise(
+            "denied attempts and every session of the role count in it, and it names no resource, so nothing was granted; `policyc coverage` says how to see these calls",
+        )
+    })
 }

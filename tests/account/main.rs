@@ -16,7 +16,11 @@ mod coverage;
 #[allow(dead_code)] // each test that takes it in uses a part of it
 #[path = "../lookup_server/http.rs"]
 mod http;
+mod last_accessed;
+mod ministack;
 #[path = "../history/moto.rs"]
 mod moto;
 #[path = "../support/python.rs"]
 mod python;
+mod records;
+mod simulate;

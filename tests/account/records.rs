@@ -1,0 +1,28 @@
+//! The demo's recording as somebody's own: a folder in which commands run.
+
+use std::fs;
+use std::path::Path;
+
+/// The physical name of the NAT instance's role in the recording.
+pub(crate) const ROLE: &str = "ssm-demo-NatInstanceRole-hY6uB1oVn3Ge";
+
+fn copy(from: &Path, to: &Path) {
+    if from.is_dir() {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    } else {
+        fs::copy(from, to).unwrap();
+    }
+}
+
+/// A copy of the demo.
+pub(crate) fn demo() -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    for part in ["policyc.toml", "cfn", "policies"] {
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(part), &home.path().join(part));
+    }
+    home
+}
