@@ -4,10 +4,18 @@
 //! trails and what they log. Each is given the clients it uses; what they fetch is bytes as [`crate::trail`] reads them.
 
 pub mod bucket;
+pub mod connect;
+pub mod discover;
+pub mod estimate;
 pub mod event_history;
 mod failure;
 pub mod fetch;
+mod identity;
+mod instances;
 pub mod lookup;
+mod network;
 pub mod pace;
+pub mod past;
+mod resources;
 pub mod spool;
 pub mod trails;

@@ -27,6 +27,10 @@ pub(super) enum CliError {
     /// Records cannot be read; the message names file and record.
     #[error("{0}")]
     Trail(String),
+    /// AWS refuses or does not answer; the message says what is needed.
+    #[error("{0}")]
+    #[cfg(feature = "aws")]
+    Aws(String),
     /// A result cannot be written; what was there before is still there.
     #[error("`{path}` was not written: {problem}")]
     Output {
@@ -58,6 +62,8 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Configuration { .. } => 2,
             Self::Input { .. } | Self::Trail(_) | Self::Output { .. } => 3,
+            #[cfg(feature = "aws")]
+            Self::Aws(_) => 4,
         }
     }
 }

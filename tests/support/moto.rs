@@ -1,4 +1,4 @@
-//! Moto's server on loopback, for S3.
+//! Moto's server on loopback.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -15,8 +15,10 @@ pub(crate) struct Moto {
 impl Moto {
     pub(crate) fn start() -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let mut command = Command::new(python::python().with_file_name("moto_server"));
-        command.args(["-H", "127.0.0.1", "-p", &address.port().to_string()]);
+        let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulators/moto_server.py");
+        let mut command = Command::new(python::python());
+        command.arg(script).args(["-H", "127.0.0.1", "-p", &address.port().to_string()]);
+        command.env("MOTO_ACCOUNT_ID", "111122223333").env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true");
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let moto = Self { child, url: format!("http://{address}") };
         let begun = Instant::now();
