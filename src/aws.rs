@@ -1,11 +1,13 @@
 //! A live account: what belongs to a stack and what it did, through the SDK. Read-only.
 //!
-//! [`event_history`] looks up what sessions did, [`bucket`] fetches the log files of a trail, [`trails`] finds the
-//! trails and what they log. Each is given the clients it uses; what they fetch is bytes as [`crate::trail`] reads them.
+//! [`connect`] says which account it is, [`discover`] what belongs to a stack. [`event_history`] looks up what sessions did and
+//! [`past`] which sessions there were, [`bucket`] fetches the log files of a trail, [`trails`] finds the trails and what they log.
+//! What they fetch is bytes as [`crate::trail`] reads them.
 
 pub mod bucket;
 pub mod connect;
 pub mod discover;
+mod discreet;
 pub mod estimate;
 pub mod event_history;
 mod failure;

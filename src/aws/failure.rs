@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use aws_sdk_cloudtrail::config::http::HttpResponse;
-use aws_sdk_cloudtrail::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudtrail::error::{ProvideErrorMetadata, SdkError};
 
+use super::discreet::{discreet, told};
 use super::lookup::Patience;
 use super::pace::{backoff, chance};
 
@@ -23,13 +24,15 @@ pub(super) enum Failure {
     Final(String),
 }
 
-const DENIED: [&str; 10] = [
+const DENIED: [&str; 12] = [
     "AccessDenied",
     "AccessDeniedException",
     "AllAccessDisabled",
+    "AuthFailure",
     "ExpiredToken",
     "ExpiredTokenException",
     "InvalidAccessKeyId",
+    "InvalidClientTokenId",
     "InvalidSignatureException",
     "OptInRequired",
     "SignatureDoesNotMatch",
@@ -46,7 +49,7 @@ impl Failure {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let SdkError::ServiceError(service) = error else {
-            let reason = DisplayErrorContext(error).to_string();
+            let reason = unreached(told(error));
             return match error {
                 SdkError::ConstructionFailure(_) => Self::Final(reason),
                 _ => Self::Passing(reason),
@@ -55,9 +58,13 @@ impl Failure {
         let status = service.raw().status();
         let code = service.err().code().unwrap_or_default();
         let reason = match service.err().message() {
-            Some(message) => format!("{code}: {message}"),
+            Some(message) => format!("{code}: {}", discreet(message)),
             None if code.is_empty() => format!("HTTP status {}", status.as_u16()),
             None => code.to_owned(),
+        };
+        let reason = match remedy(code, service.err().message().unwrap_or_default()) {
+            Some(remedy) => format!("{reason} -- {remedy}"),
+            None => reason,
         };
         match status.as_u16() {
             _ if THROTTLED.contains(&code) => Self::Throttled(reason),
@@ -65,7 +72,7 @@ impl Failure {
             401 | 403 => Self::Denied(reason),
             _ if DENIED.contains(&code) => Self::Denied(reason),
             // An answer that cannot be read was cut or spoilt on its way.
-            200..300 => Self::Passing(format!("the answer cannot be read: {}", DisplayErrorContext(error))),
+            200..300 => Self::Passing(format!("the answer cannot be read: {}", told(error))),
             // A connection that was too slow for S3 has a status that blames the caller.
             _ if status.is_server_error() || code == "RequestTimeout" => Self::Passing(reason),
             _ => Self::Final(reason),
@@ -82,6 +89,38 @@ impl Failure {
         match self {
             Self::Denied(reason) | Self::Throttled(reason) | Self::Passing(reason) | Self::Final(reason) => reason,
         }
+    }
+}
+
+/// What to do about a refusal that no permission would change.
+fn remedy(code: &str, message: &str) -> Option<&'static str> {
+    Some(match code {
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+            "the credentials have expired: log in again (`aws sso login`), or set new ones"
+        }
+        "AuthFailure" | "InvalidAccessKeyId" | "InvalidClientTokenId" | "UnrecognizedClientException" => {
+            "AWS does not know these credentials: check `--profile` and AWS_ACCESS_KEY_ID, and that a session token is set where the \
+             key is a temporary one; they may be of another partition, or the region is not enabled for the account"
+        }
+        "InvalidSignatureException" | "SignatureDoesNotMatch" | "RequestTimeTooSkewed" => {
+            "the secret key is not the one of the access key, or this machine's clock is wrong"
+        }
+        "OptInRequired" => "the region is not enabled for the account: say another with `--region`, or enable it",
+        _ if message.contains("service control policy") => {
+            "a policy of the organisation forbids it, which no permission in the account changes"
+        }
+        _ if message.contains("explicit deny") => "a policy denies it explicitly, which no further permission changes",
+        _ => return None,
+    })
+}
+
+/// Adds what to look at where no answer came.
+fn unreached(reason: String) -> String {
+    let connection = ["dispatch failure", "connect", "timeout", "dns"].iter().any(|word| reason.contains(word));
+    if connection {
+        format!("{reason} -- check the network, the name of the region, and AWS_ENDPOINT_URL where it is set")
+    } else {
+        reason
     }
 }
 

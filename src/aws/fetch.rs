@@ -6,13 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStreamError;
 use md5::{Digest, Md5};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::bucket::{Bucket, BucketError, Object, once};
+use super::discreet::told;
 use super::failure::Failure;
 
 /// How much is fetched at once.
@@ -140,7 +140,7 @@ impl Bucket {
 }
 
 fn spoilt(error: &ByteStreamError) -> Failure {
-    Failure::Passing(format!("its bytes did not come whole: {}", DisplayErrorContext(error)))
+    Failure::Passing(format!("its bytes did not come whole: {}", told(error)))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -75,7 +75,7 @@ impl<'a> Addresses<'a> {
             known.own = own;
             known.contested = contested;
         }
-        all.judged = !all.by_session.is_empty() || !(question.addresses.is_empty() && question.masked.is_empty());
+        all.judged = !(all.by_session.is_empty() && question.addresses.is_empty() && question.masked.is_empty());
         all
     }
 

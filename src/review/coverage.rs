@@ -13,6 +13,9 @@ use crate::ledger::selectors::{EventSelectors, Field, LoggedRole, Selector};
 /// What is shown, what is not, and what would show it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CoverageReport {
+    /// The trail whose selectors were asked for; absent where they were given, or none were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trail: Option<TrailShown>,
     /// The baseline's name.
     pub baseline: String,
     /// Actions whose use the source shows.
@@ -23,6 +26,32 @@ pub struct CoverageReport {
     pub selectors: Vec<Selector>,
     /// What the new ones would log.
     pub would_log: Vec<WouldLog>,
+}
+
+/// A trail as the account describes it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TrailShown {
+    /// Its ARN.
+    pub arn: String,
+    /// The region where it is defined.
+    pub home: String,
+    /// Whether it logs every region.
+    pub every_region: bool,
+    /// Whether it is an organisation's.
+    pub organisation: bool,
+    /// Whether it logs now.
+    pub logging: bool,
+    /// Where its log files are.
+    pub bucket: String,
+}
+
+impl TrailShown {
+    fn text(&self) -> String {
+        let regions = if self.every_region { "of every region".to_owned() } else { format!("of {}", self.home) };
+        let whose = if self.organisation { "the organisation's trail" } else { "the trail" };
+        let state = if self.logging { "logs" } else { "does NOT log now; it would log" };
+        format!("{whose} {} {state} events {regions} to {}", self.arn, self.bucket)
+    }
 }
 
 /// An action that is not shown.
@@ -90,7 +119,14 @@ impl CoverageReport {
             new.push(selector);
         }
         let selectors = if would_log.is_empty() { Vec::new() } else { new };
-        Self { baseline: baseline.to_owned(), shown: shown.into_iter().cloned().collect(), blind, selectors, would_log }
+        Self {
+            trail: None,
+            baseline: baseline.to_owned(),
+            shown: shown.into_iter().cloned().collect(),
+            blind,
+            selectors,
+            would_log,
+        }
     }
 
     /// The selectors as `aws cloudtrail put-event-selectors --advanced-event-selectors` takes them.
@@ -103,6 +139,9 @@ impl CoverageReport {
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = String::new();
+        if let Some(trail) = &self.trail {
+            let _ = writeln!(out, "{}\n", trail.text());
+        }
         let all = self.shown.len() + self.blind.len();
         let _ =
             writeln!(out, "{}: {} of {all} actions are shown, {} are blind", self.baseline, self.shown.len(), self.blind.len());
@@ -125,9 +164,16 @@ impl CoverageReport {
             let _ = writeln!(out, "  {}: {}\n    shows {}", one.selector, one.events, actions.join(", "));
         }
         let _ = writeln!(out, "\nthe trail's selectors as they would be, those of today among them:");
+        let (name, region) = match &self.trail {
+            Some(trail) => (trail.arn.as_str(), format!(" --region {}", trail.home)),
+            None => ("TRAIL", String::new()),
+        };
+        if self.trail.as_ref().is_some_and(|trail| trail.organisation) {
+            let _ = writeln!(out, "(in the organisation's management account, or its delegated administrator's)");
+        }
         let _ = writeln!(
             out,
-            "aws cloudtrail put-event-selectors --trail-name TRAIL --advanced-event-selectors file://selectors.json"
+            "aws cloudtrail put-event-selectors{region} --trail-name {name} --advanced-event-selectors file://selectors.json"
         );
         let _ = writeln!(out, "{}", self.selectors_json());
         terminal_lines(&out)

@@ -15,7 +15,6 @@ mod event_history;
 mod faults;
 #[path = "../lookup_server/mod.rs"]
 mod lookup_server;
-#[path = "../support/moto.rs"]
 mod moto;
 #[path = "../support/python.rs"]
 mod python;

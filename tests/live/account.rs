@@ -32,7 +32,7 @@ pub(crate) struct Account {
 impl Account {
     /// Deploys the demo and retells its recording.
     pub(crate) fn with_demo() -> Self {
-        let moto = Moto::start();
+        let moto = Moto::start_as("111122223333");
         let script = root().join("tests/emulators/live_demo.py");
         let text = python::run(Command::new(python::python()).arg(&script).arg(&moto.url).arg(root().join("cfn")));
         let deployed: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
@@ -104,7 +104,7 @@ impl Account {
     }
 
     /// The policies that derive from files on disk, by logical id.
-    pub(crate) fn from_disk(&self, folder: &str, trail: &Path, coverage: Option<&str>) -> BTreeMap<String, String> {
+    pub(crate) fn derived_from_disk(&self, folder: &str, trail: &Path, coverage: Option<&str>) -> BTreeMap<String, String> {
         let file = self.configure(folder, "stack.json", trail.to_str().unwrap(), "AmazonEC2RoleforSSM");
         if let Some(coverage) = coverage {
             fs::write(file.with_file_name("selectors.json"), coverage).unwrap();

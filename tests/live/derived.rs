@@ -27,7 +27,7 @@ const MANAGEMENT: &str = r#"{"EventSelectors": [{"ReadWriteType": "All", "Includ
 fn from_a_trail_in_s3_as_from_its_files() {
     let account = Account::with_demo();
     account.upload("trail");
-    let expected = account.from_disk("disk", &account.home.path().join("AWSLogs"), Some(SELECTORS));
+    let expected = account.derived_from_disk("disk", &account.home.path().join("AWSLogs"), Some(SELECTORS));
     assert_eq!(expected.len(), 3);
     for (stack, from, out) in [
         ("ssm-demo", "trail", "a"),
@@ -66,7 +66,7 @@ fn from_event_history_as_from_what_it_shows() {
     let account = Account::with_demo();
     let server = history(&account);
     fs::write(account.home.path().join("shown.json"), json!({ "Records": shown(&account) }).to_string()).unwrap();
-    let expected = account.from_disk("disk", &account.home.path().join("shown.json"), Some(MANAGEMENT));
+    let expected = account.derived_from_disk("disk", &account.home.path().join("shown.json"), Some(MANAGEMENT));
     for stack in ["ssm-demo", "ssm-demo-privatelink"] {
         let mut command = account.policyc(&["derive", "--stack", stack, "--out", stack, "--report", "report.json"]);
         command.env("AWS_ENDPOINT_URL_CLOUDTRAIL", server.url());

@@ -18,7 +18,7 @@ mod derived;
 mod discovered;
 #[path = "../lookup_server/mod.rs"]
 mod lookup_server;
-#[path = "../support/moto.rs"]
+#[path = "../history/moto.rs"]
 mod moto;
 #[path = "../support/python.rs"]
 mod python;
