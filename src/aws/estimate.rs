@@ -40,6 +40,18 @@ impl Estimate {
         Self { requests, time: Duration::from_secs(requests / u64::from(limits.requests_per_second.max(1))) }
     }
 
+    /// What there is to say of it before it begins, line by line.
+    #[must_use]
+    pub fn told(&self, instances: usize, days: u32, limits: &EventHistory) -> Vec<String> {
+        let (requests, time, rate) = (self.requests, spoken(self.time), limits.requests_per_second);
+        let first = format!(
+            "event history of {instances} instance(s) over {days} days: about {requests} requests, {time} at the {rate} a second that AWS allows in a region"
+        );
+        let advice =
+            "that is long; a trail in S3 is read in minutes: `--from trail` or `--from s3://BUCKET/PREFIX`, or ask Athena";
+        [first].into_iter().chain(self.is_long().then(|| advice.to_owned())).collect()
+    }
+
     /// Whether a trail in S3 is the better way.
     #[must_use]
     pub fn is_long(&self) -> bool {

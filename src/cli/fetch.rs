@@ -182,18 +182,7 @@ fn announce(found: &Discovery, asked: &Question, days: u32) {
     let limits = &Catalog::embedded().event_history;
     let others = asked.lookups(Catalog::embedded()).len() / asked.regions.len().max(1) + roles(&found.description).count();
     let estimate = Estimate::of(&found.machines, others as u64, days, Timestamp::now(), limits);
-    print::note(&format!(
-        "event history of {} instance(s) over {days} days: about {} requests, {} at the {} a second that AWS allows in a region",
-        found.machines.len(),
-        estimate.requests,
-        spoken(estimate.time),
-        limits.requests_per_second
-    ));
-    if estimate.is_long() {
-        print::note(
-            "that is long; a trail in S3 is read in minutes: `--from trail` or `--from s3://BUCKET/PREFIX`, or ask Athena",
-        );
-    }
+    estimate.told(found.machines.len(), days, limits).iter().for_each(|line| print::note(line));
 }
 
 fn looked_up(account: &Account, question: &Question, folder: &Path) -> Result<Fetched, CliError> {

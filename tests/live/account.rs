@@ -41,6 +41,17 @@ impl Account {
         Self { moto, deployed, home }
     }
 
+    /// An account with the stack `fleet` alone; its trail is the demo's, with these names.
+    pub(crate) fn with_fleet(names: impl Fn(&Value) -> Vec<(String, String)>) -> Self {
+        let moto = Moto::start_as("111122223333");
+        let script = root().join("tests/emulators/live_demo.py");
+        let text = python::run(Command::new(python::python()).arg(&script).args([&moto.url, "--fleet"]));
+        let deployed: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        retold(&root().join("cfn/recording/AWSLogs"), &home.path().join("AWSLogs"), &names(&deployed));
+        Self { moto, deployed, home }
+    }
+
     /// Puts the trail's files into a bucket, in their true layout, with a trail that delivers there.
     pub(crate) fn upload(&self, bucket: &str) {
         let script = root().join("tests/emulators/live_demo.py");

@@ -16,6 +16,7 @@
 mod account;
 mod derived;
 mod discovered;
+mod fleet;
 #[path = "../lookup_server/mod.rs"]
 mod lookup_server;
 #[path = "../history/moto.rs"]
