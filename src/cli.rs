@@ -18,9 +18,13 @@ mod emit;
 mod error;
 mod evaluate;
 mod explain;
+#[cfg(feature = "aws")]
+mod fetch;
 mod files;
 mod init;
 mod inject;
+#[cfg(feature = "aws")]
+mod live;
 mod manual;
 mod merge;
 mod observe;
@@ -30,6 +34,8 @@ mod permissions;
 mod print;
 mod prove;
 mod question;
+#[cfg(feature = "aws")]
+mod record;
 mod replay;
 mod report;
 mod stack;
@@ -63,6 +69,9 @@ struct Cli {
 enum Command {
     /// Derive a scoped-down policy from recorded activity
     Derive(Box<derive::Args>),
+    /// Record a stack of a live account: its description and a ledger, for the repository
+    #[cfg(feature = "aws")]
+    Record(Box<record::Args>),
     /// Fold records into a ledger
     Observe(observe::Args),
     /// Merge ledgers
@@ -105,6 +114,8 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Derive(args) => derive::run(&args),
+        #[cfg(feature = "aws")]
+        Command::Record(args) => record::run(&args),
         Command::Observe(args) => observe::run(&args),
         Command::Merge(args) => merge::run(&args),
         Command::Prove(args) => prove::run(&args),

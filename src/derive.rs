@@ -61,6 +61,8 @@ pub struct Question {
     pub needs: BTreeMap<String, Vec<String>>,
     /// Address ranges that are the instances' own (`--address`).
     pub addresses: Vec<ipnet::IpNet>,
+    /// The same in a recording, where something else stands for each address.
+    pub masked: BTreeSet<crate::ledger::address::Address>,
     /// VPC endpoints that are the stack's own.
     pub endpoints: BTreeSet<String>,
     /// Logical ids of the stack's resources by physical name: statements are named after them.

@@ -91,6 +91,7 @@ codes! {
     CollapsedNames, "collapsed-names", Note, "So many names were used that the ledger keeps only their common shape.";
     TemplateNote, "template-note", Note, "Something in the template was done in a way worth knowing.";
     KeptPolicies, "kept-policies", Note, "Other policies stay attached to the role; the derived policy holds only what they lack.";
+    BaselineNewer, "baseline-newer", Note, "A policy is attached in a newer version than policyc carries; the attached version was taken.";
     NotProved, "not-proved", Error, "The prover found a request that the policy allows and the baseline does not.";
     SimulationDisagrees, "simulation-disagrees", Error, "IAM's own simulator and policyc's evaluator decide a request differently.";
     SimulationDenies, "simulation-denies", Error, "IAM's own simulator denies a request that is needed.";

@@ -7,10 +7,13 @@
 //! INVARIANT (ledger-merge): merging is associative, commutative and idempotent in everything that decides; counts are
 //! exact for each source file, identified by digest, and upper bounds beyond it.
 
+pub mod address;
 pub mod collapse;
 pub mod coverage;
 pub mod entry;
 pub mod format;
+pub mod mask;
+pub mod recording;
 pub mod selectors;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +94,11 @@ impl Ledger {
 }
 
 fn fold<K: Ord>(into: &mut BTreeMap<K, Evidence>, from: BTreeMap<K, Evidence>) {
+    fold_all(into, from);
+}
+
+/// Folds entries of which some may be the same.
+fn fold_all<K: Ord>(into: &mut BTreeMap<K, Evidence>, from: impl IntoIterator<Item = (K, Evidence)>) {
     for (key, evidence) in from {
         match into.entry(key) {
             std::collections::btree_map::Entry::Vacant(slot) => {

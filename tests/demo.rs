@@ -188,7 +188,7 @@ fn usage_errors_say_what_to_do() {
         assert_eq!(done.status.code(), Some(code), "{arguments:?}: {}", text(&done.stderr));
         assert!(text(&done.stderr).contains(want), "{arguments:?}: {}", text(&done.stderr));
     };
-    check(&["derive", "--stack", "nope"], 2, "configures no stack `nope`; it has demo");
+    check(&["check", "--stack", "nope"], 2, "configures no stack `nope`; it has demo");
     check(&["derive", "--trail", "cfn/recording/AWSLogs"], 2, "--role");
     check(&["derive", "--trail", "missing", "--role", "r"], 3, "`missing`");
     check(&["derive", "--trail", "cfn/recording/AWSLogs", "--role", "nobody"], 2, "no call of the role `nobody`");

@@ -36,6 +36,7 @@ fn question(document: &[u8]) -> Question {
         instances: BTreeSet::new(),
         needs: BTreeMap::new(),
         addresses: Vec::new(),
+        masked: BTreeSet::new(),
         endpoints: BTreeSet::new(),
         names: BTreeMap::new(),
         allow_shared_role: false,

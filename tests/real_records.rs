@@ -54,6 +54,7 @@ fn derived(role: &str, account: &str, seen: &Observation) -> Derivation {
         instances: BTreeSet::new(),
         needs: BTreeMap::new(),
         addresses: Vec::new(),
+        masked: BTreeSet::new(),
         endpoints: BTreeSet::new(),
         names: BTreeMap::new(),
         allow_shared_role: false,

@@ -40,6 +40,8 @@ pub struct Question {
     pub regions: BTreeSet<String>,
     /// The instances.
     pub instances: BTreeSet<Instance>,
+    /// ARNs of roles for whose sessions is asked; then nothing else is, see [`super::past`].
+    pub roles: BTreeSet<String>,
     /// How many days back.
     pub days: u32,
 }
@@ -55,8 +57,9 @@ struct Asked {
 }
 
 impl Asked {
+    /// Whether the pages of one answer the other. Instances come and go between two runs; each look-up stands for itself.
     fn is_same(&self, other: &Self) -> bool {
-        (&self.account, &self.lookups, self.days) == (&other.account, &other.lookups, other.days)
+        (&self.account, self.days) == (&other.account, other.days)
     }
 }
 
@@ -158,7 +161,9 @@ impl Question {
         let events: BTreeSet<&str> =
             rules.filter_map(|rule| rule.operator.as_deref()?.split_once(':')).map(|(_, name)| name).collect();
         let sessions = self.instances.iter().map(|instance| (By::Username, instance.id.as_str()));
-        let wanted: BTreeSet<(By, &str)> = sessions.chain(events.into_iter().map(|name| (By::EventName, name))).collect();
+        let roles = self.roles.iter().map(|arn| (By::ResourceName, arn.as_str()));
+        let events = events.into_iter().map(|name| (By::EventName, name)).filter(|_| self.roles.is_empty());
+        let wanted: BTreeSet<(By, &str)> = sessions.chain(roles).chain(events).collect();
         let of = |region: &String| {
             let region = region.clone();
             wanted.iter().map(move |(by, value)| Lookup { region: region.clone(), by: *by, value: (*value).to_owned() })
@@ -214,7 +219,8 @@ pub async fn fetch_all(
     let from = (to - i64::from(question.days) * DAY).max(earliest(now, limits.days));
     let lookups = question.lookups(catalog);
     let asked = Asked { account: question.account.clone(), lookups: lookups.clone(), days: question.days, from, to };
-    let (spool, asked) = Spool::open(folder, asked, Asked::is_same)?;
+    let (spool, before) = Spool::open(folder, asked.clone(), Asked::is_same)?;
+    let asked = Asked { lookups: asked.lookups, ..before };
     let spool = Arc::new(spool);
     let run = Arc::new(Run::new(&asked, spool.clone(), limits.days, options));
 

@@ -21,6 +21,8 @@ pub enum By {
     Username,
     /// The event's name.
     EventName,
+    /// The name or ARN of a resource that the event is about.
+    ResourceName,
 }
 
 /// One question to event history.
@@ -47,6 +49,7 @@ impl Lookup {
         let key = match self.by {
             By::Username => LookupAttributeKey::Username,
             By::EventName => LookupAttributeKey::EventName,
+            By::ResourceName => LookupAttributeKey::ResourceName,
         };
         let built = LookupAttribute::builder().attribute_key(key).attribute_value(&self.value).build();
         built.map_err(|e| self.malformed(e.to_string()))

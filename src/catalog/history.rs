@@ -15,4 +15,7 @@ pub struct EventHistory {
     pub delivery_minutes: u32,
     /// So many minutes lie between two reports of an SSM agent, each of which is an event.
     pub heartbeat_minutes: u32,
+    /// The region in which events of global services are recorded, by partition, where that is known.
+    #[serde(default)]
+    pub global_regions: std::collections::BTreeMap<String, String>,
 }

@@ -58,8 +58,8 @@ pub struct Scope {
     pub account: Option<String>,
     /// The region of the stack.
     pub region: Option<String>,
-    /// The stack's name.
-    pub stack: Option<String>,
+    /// The names of the stacks; those nested in them have names that begin with theirs.
+    pub stacks: Vec<String>,
     /// The trail's bucket.
     pub bucket: Option<String>,
     /// What stands before `AWSLogs/` in it, with a slash at its end.
@@ -69,7 +69,16 @@ pub struct Scope {
 }
 
 impl Scope {
-    fn filled(&self, resource: &str) -> String {
+    fn filled(&self, resource: &str) -> Vec<String> {
+        let names: Vec<&str> = if self.stacks.is_empty() { vec!["*"] } else { self.stacks.iter().map(String::as_str).collect() };
+        if resource.contains("STACK") {
+            names.into_iter().map(|name| self.fill(&resource.replace("STACK", name))).collect()
+        } else {
+            vec![self.fill(resource)]
+        }
+    }
+
+    fn fill(&self, resource: &str) -> String {
         let or_any = |part: &Option<String>| part.clone().unwrap_or_else(|| "*".to_owned());
         let prefix = match (&self.bucket, &self.prefix) {
             (Some(_), prefix) => prefix.clone().unwrap_or_default(),
@@ -79,7 +88,6 @@ impl Scope {
             .replace("PARTITION", self.partition.as_deref().unwrap_or("aws"))
             .replace("ACCOUNT", &or_any(&self.account))
             .replace("REGION", &or_any(&self.region))
-            .replace("STACK", &or_any(&self.stack))
             .replace("PREFIX", &prefix)
             .replace("BUCKET", &or_any(&self.bucket))
     }
@@ -123,7 +131,7 @@ impl Operations {
         for operation in self.operations.iter().filter(|o| o.purposes.iter().any(|p| purposes.contains(p))) {
             for action in &operation.permissions {
                 let [resources, operations, why] = found.entry(action).or_default();
-                resources.extend(operation.resources.iter().map(|r| scope.filled(r)));
+                resources.extend(operation.resources.iter().flat_map(|r| scope.filled(r)));
                 operations.insert(operation.operation.clone());
                 why.insert(operation.why.clone());
             }

@@ -25,18 +25,19 @@ use crate::trail::Interest;
     after_help = "Examples:\n  policyc derive --stack demo\n  policyc derive --trail ./AWSLogs --role web-Role --need session-manager --out policy.json"
 )]
 pub(super) struct Args {
-    /// A stack that `policyc.toml` configures
+    /// A stack that `policyc.toml` configures; any other is looked for in the account, see docs/live.md
     #[arg(long, value_name = "NAME")]
     stack: Option<String>,
     #[command(flatten)]
     trail: TrailArgs,
     #[command(flatten)]
     role: RoleArgs,
-    /// The policy to stay inside: an AWS-managed policy by name or ARN, or a file
-    #[arg(long, value_name = "NAME|ARN|FILE", default_value = "AmazonEC2RoleforSSM")]
-    baseline: String,
-    /// Write the policy here, as IAM JSON with concrete account and region
-    #[arg(long, value_name = "FILE", conflicts_with = "stack")]
+    /// The policy to stay inside: an AWS-managed policy by name or ARN, or a file [default: AmazonEC2RoleforSSM; of a live stack
+    /// what AWS manages of what is attached]
+    #[arg(long, value_name = "NAME|ARN|FILE")]
+    baseline: Option<String>,
+    /// Write the policy here, as IAM JSON with concrete account and region; the policies of a live stack go into a folder
+    #[arg(long, value_name = "FILE|DIR")]
     out: Option<PathBuf>,
     /// Write the report here, as JSON
     #[arg(long, value_name = "FILE")]
@@ -67,12 +68,23 @@ pub(super) struct Args {
     opinion: super::opinion::OpinionArgs,
     #[cfg(feature = "aws")]
     #[command(flatten)]
+    activity: super::fetch::ActivityArgs,
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
     connect: super::connect::ConnectArgs,
 }
 
+/// The baseline where none is named.
+const BASELINE: &str = "AmazonEC2RoleforSSM";
+
 pub(super) fn run(args: &Args) -> Outcome {
     match &args.stack {
+        #[cfg(feature = "aws")]
+        Some(name) if !stack::is_configured(name, &args.config)? => run_live(args, name),
         Some(name) => {
+            if args.out.is_some() {
+                return Err(CliError::usage("`--out` is for what no policyc.toml configures; the stack's files are named there"));
+            }
             let request = stack::Request { name, config: &args.config, inject: !args.no_inject, limit: args.limit };
             #[allow(unused_mut)] // IAM's opinion is added to it
             let mut result = stack::compile_stack(&request)?;
@@ -84,11 +96,37 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
 }
 
+#[cfg(feature = "aws")]
+fn run_live(args: &Args, name: &str) -> Outcome {
+    if args.config.is_file() {
+        print::note(&format!("`{}` configures no stack `{name}`, so it is looked for in the account", args.config.display()));
+    }
+    let account = args.connect.account(args.role.region.as_deref())?;
+    let request = super::live::Request {
+        name,
+        activity: &args.activity,
+        opinion: &args.opinion,
+        role: &args.role,
+        baseline: args.baseline.as_deref(),
+        limit: args.limit,
+        out: args.out.clone().filter(|_| !args.dry_run),
+        report: args.report.clone().filter(|_| !args.dry_run),
+        format: args.format,
+    };
+    super::live::run(&account, &request)
+}
+
 fn run_trail(args: &Args) -> Outcome {
     let name = args.out.as_deref().map(files::name).unwrap_or_default();
     #[allow(unused_mut)] // IAM's opinion is added to them
-    let (question, mut compiled, mut report) =
-        compile_trail(&args.trail, &args.role, &args.baseline, args.limit, args.reference.as_deref(), &name)?;
+    let (question, mut compiled, mut report) = compile_trail(
+        &args.trail,
+        &args.role,
+        args.baseline.as_deref().unwrap_or(BASELINE),
+        args.limit,
+        args.reference.as_deref(),
+        &name,
+    )?;
     #[cfg(feature = "aws")]
     args.opinion.ask(&args.connect, vec![subject(&args.role, &question, &mut compiled, &mut report)])?;
     show(&question, &compiled, &report, args.format)?;

@@ -49,13 +49,18 @@ impl OpinionArgs {
     pub(super) fn ask(&self, connect: &ConnectArgs, subjects: Vec<Subject<'_>>) -> Result<(), CliError> {
         let Some(first) = subjects.first().filter(|_| self.simulate || self.last_accessed) else { return Ok(()) };
         let account = connect.account(Some(&first.question.region))?;
+        self.ask_in(&account, subjects)
+    }
+
+    /// As [`OpinionArgs::ask`], in an account that is connected already.
+    pub(super) fn ask_in(&self, account: &Account, subjects: Vec<Subject<'_>>) -> Result<(), CliError> {
         for subject in subjects {
             let mut findings = Vec::new();
             if self.simulate {
-                findings.extend(second_opinion(&account, &subject)?);
+                findings.extend(second_opinion(account, &subject)?);
             }
             if self.last_accessed {
-                findings.extend(annotate(&account, &subject.arn, subject.question, subject.report)?);
+                findings.extend(annotate(account, &subject.arn, subject.question, subject.report)?);
             }
             subject.compiled.tell(findings);
             subject.report.tell(&subject.compiled.derivation.findings);

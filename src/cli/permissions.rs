@@ -30,9 +30,9 @@ pub(super) struct Args {
     /// Also for `--last-accessed`
     #[arg(long)]
     last_accessed: bool,
-    /// The stack
+    /// The stack in CloudFormation (repeatable); those nested in it are meant too
     #[arg(long, value_name = "NAME")]
-    stack: Option<String>,
+    stack: Vec<String>,
     /// Its account
     #[arg(long, value_name = "ID")]
     account: Option<String>,
@@ -94,7 +94,7 @@ fn scope(args: &Args, catalog: &Catalog) -> Result<Scope, CliError> {
         return Err(CliError::usage(format!("`{account}` is not an account id: twelve digits")));
     }
     let is_name = |text: &String| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    for text in [&args.stack, &args.region].into_iter().flatten() {
+    for text in args.stack.iter().chain(&args.region) {
         if !is_name(text) {
             return Err(CliError::usage(format!("`{text}` is not the name of a stack or region")));
         }
@@ -107,8 +107,8 @@ fn scope(args: &Args, catalog: &Catalog) -> Result<Scope, CliError> {
     let place = args.bucket.as_deref().or_else(|| args.from.as_deref().filter(|from| from.starts_with("s3://")));
     let (bucket, prefix) = place.map(place_of).transpose()?.unzip();
     let partition = args.region.as_ref().map(|region| catalog.partition(region).to_owned());
-    let (account, region, stack, key) = (args.account.clone(), args.region.clone(), args.stack.clone(), args.key.clone());
-    Ok(Scope { partition, account, region, stack, bucket, prefix, key })
+    let (account, region, stacks, key) = (args.account.clone(), args.region.clone(), args.stack.clone(), args.key.clone());
+    Ok(Scope { partition, account, region, stacks, bucket, prefix, key })
 }
 
 /// The bucket and the prefix before `AWSLogs/` of an address.

@@ -12,6 +12,8 @@ use crate::catalog::Catalog;
 use crate::derive::{Baseline, Question};
 use crate::iam::{Arn, Policy};
 use crate::ledger::Ledger;
+use crate::ledger::address::Address;
+use crate::stack::attached::Document;
 
 /// The size of a managed policy, the smallest of IAM's limits: a result within it can be attached in any way.
 ///
@@ -74,6 +76,13 @@ pub(super) fn baseline(text: &str) -> Result<Baseline, CliError> {
     Ok(Baseline { name, version: String::new(), sha256: digest(&bytes), bytes, policy })
 }
 
+/// A document that a description has.
+pub(super) fn read(document: Document) -> Result<Baseline, CliError> {
+    let Document { name, version, bytes } = document;
+    let policy = Policy::parse(&bytes).map_err(|e| CliError::input(Path::new(&name), e))?;
+    Ok(Baseline { name, version, sha256: digest(&bytes), bytes, policy })
+}
+
 /// SHA-256 in hexadecimal.
 pub(super) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
@@ -107,7 +116,8 @@ pub(super) fn question(
         role: role.name.clone(),
         instances: args.instance.iter().map(|i| instance(i)).collect::<Result<_, _>>()?,
         needs: needs(&args.need, catalog)?,
-        addresses: args.address.iter().filter(|a| !a.starts_with("vpce-")).map(|a| range(a)).collect::<Result<_, _>>()?,
+        addresses: args.address.iter().filter(|a| is_plain(a)).map(|a| range(a)).collect::<Result<_, _>>()?,
+        masked: args.address.iter().filter_map(|a| masked(a)).collect(),
         endpoints: args.address.iter().filter(|a| a.starts_with("vpce-")).cloned().collect(),
         names: BTreeMap::new(),
         allow_shared_role: args.allow_shared_role,
@@ -115,6 +125,15 @@ pub(super) fn question(
         kept: args.keep.iter().map(|k| self::baseline(k)).collect::<Result<_, _>>()?,
         limit,
     })
+}
+
+/// What stands for an address in a recording.
+fn masked(text: &str) -> Option<Address> {
+    Address::parse(text).filter(|address| matches!(address, Address::Masked { .. }))
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.starts_with("vpce-") && masked(text).is_none()
 }
 
 fn instance(id: &str) -> Result<String, CliError> {

@@ -14,8 +14,8 @@ use crate::emit::StackValues;
 use crate::emit::place::{Placement, place};
 use crate::ledger::Ledger;
 use crate::review::report::Report;
-use crate::stack::config::{Config, RoleConfig, StackConfig};
-use crate::stack::{Role, Stack, StackDescription};
+use crate::stack::config::{ATTACHED, Config, RoleConfig, StackConfig};
+use crate::stack::{AttachedPolicy, Role, Stack, StackDescription};
 use crate::trail::Interest;
 
 /// What is asked for.
@@ -130,7 +130,7 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
     for (wanted, (stack, role)) in config.role.iter().zip(&roles) {
         let question = ask(request, &config, &home, &description, wanted, role, &ledger, catalog)?;
         let mut compiled = compile(&question, &ledger, catalog);
-        compiled.tell(found.clone());
+        compiled.tell(found.iter().cloned().chain(role.policies.iter().filter_map(AttachedPolicy::finding)).collect());
         if let Some(template) = wanted.template.as_ref().filter(|_| request.inject) {
             let path = home.join(template);
             let bytes = match templates.remove(&path) {
@@ -176,7 +176,18 @@ fn baseline_name(config: &StackConfig, home: &Path) -> String {
     if file.is_file() { file.to_string_lossy().into_owned() } else { config.baseline.clone() }
 }
 
-fn load_config(name: &str, file: &Path) -> Result<(StackConfig, PathBuf), CliError> {
+/// Whether the configuration has a stack of this name.
+#[cfg(feature = "aws")]
+pub(super) fn is_configured(name: &str, file: &Path) -> Result<bool, CliError> {
+    if !file.is_file() {
+        return Ok(false);
+    }
+    let text = String::from_utf8_lossy(&files::read(file)?).into_owned();
+    let config = Config::parse(&text).map_err(|e| CliError::configuration(file, e))?;
+    Ok(config.stack.contains_key(name))
+}
+
+pub(super) fn load_config(name: &str, file: &Path) -> Result<(StackConfig, PathBuf), CliError> {
     if !file.is_file() {
         return Err(CliError::usage(format!(
             "`{}` does not exist; stacks are configured there, or use `--trail` and `--role`",
@@ -216,7 +227,14 @@ fn ask(
     ledger: &Ledger,
     catalog: &Catalog,
 ) -> Result<Question, CliError> {
-    let baseline = question::baseline(&baseline_name(config, home))?;
+    let baseline = if config.baseline == ATTACHED {
+        question::read(
+            role.replaced()
+                .map_err(|e| CliError::usage(format!("`{}`: {e}; record the stack, or name a baseline", wanted.logical_id)))?,
+        )?
+    } else {
+        question::baseline(&baseline_name(config, home))?
+    };
     let args = RoleArgs {
         account: Some(description.account.clone()),
         region: Some(description.region.clone()),
@@ -228,6 +246,10 @@ fn ask(
     };
     let mut question = question::question(&args, &RoleName::parse(&role.arn)?, baseline, request.limit, ledger, catalog)?;
     question.partition.clone_from(&description.partition);
+    let kept = role.kept().map_err(|e| CliError::usage(e.to_string()))?;
+    let kept = kept.into_iter().map(question::read).collect::<Result<Vec<_>, _>>()?;
+    let new = kept.into_iter().filter(|k| !question.kept.iter().any(|named| named.name == k.name)).collect::<Vec<_>>();
+    question.kept.extend(new);
     let stack = description.stacks.get(&wanted.stack);
     question.names = stack.into_iter().flat_map(|s| &s.resources).map(|(id, name)| (name.clone(), id.clone())).collect();
     Ok(question)

@@ -111,7 +111,8 @@ impl Pass<'_> {
 
     pub(super) fn shows(&self, rule: &SignRule, used: &Use) -> bool {
         let Some(action) = &rule.instance else { return false };
-        let text = used.resource.as_literal().unwrap_or_default();
+        // A recording leaves the names of people open.
+        let text = used.resource.as_literal().or_else(|| used.resource.samples().into_iter().next()).unwrap_or_default();
         used.action.as_str().eq_ignore_ascii_case(action)
             && (!rule.by_agent || used.by_agent)
             && (rule.documents.is_empty() || rule.documents.iter().any(|d| text.ends_with(&format!("document/{d}"))))

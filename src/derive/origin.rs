@@ -5,10 +5,10 @@
 //! another one, and *unattributed* when nothing contradicts it and nothing vouches for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use super::Question;
 use crate::finding::{Code, Finding};
+use crate::ledger::address::Address;
 use crate::ledger::{Evidence, Ledger, Origin, Session, Use};
 
 /// What is made of an origin.
@@ -25,8 +25,8 @@ pub enum Judgement {
 /// The addresses of one instance, from its agent's heartbeats.
 #[derive(Debug, Clone, Default)]
 struct Known {
-    own: BTreeSet<IpAddr>,
-    contested: BTreeSet<IpAddr>,
+    own: BTreeSet<Address>,
+    contested: BTreeSet<Address>,
     endpoints: BTreeSet<String>,
     endpoint_accounts: BTreeSet<String>,
 }
@@ -35,7 +35,7 @@ struct Known {
 #[derive(Debug, Clone, Default)]
 pub struct Addresses<'a> {
     by_session: BTreeMap<&'a str, Known>,
-    operators: BTreeSet<IpAddr>,
+    operators: BTreeSet<Address>,
     judged: bool,
     /// Findings about the heartbeats themselves.
     pub findings: Vec<Finding>,
@@ -45,9 +45,9 @@ impl<'a> Addresses<'a> {
     /// Learns the addresses of the sessions that are in scope.
     #[must_use]
     pub fn learn(question: &Question, ledger: &'a Ledger, counts: impl Fn(&Session) -> bool) -> Self {
-        let mut spans: BTreeMap<&str, BTreeMap<IpAddr, (&str, &str)>> = BTreeMap::new();
+        let mut spans: BTreeMap<&str, BTreeMap<Address, (&str, &str)>> = BTreeMap::new();
         let mut all =
-            Self { operators: ledger.operator_addresses.iter().filter_map(|a| a.parse().ok()).collect(), ..Self::default() };
+            Self { operators: ledger.operator_addresses.iter().filter_map(|a| Address::parse(a)).collect(), ..Self::default() };
         for (used, evidence) in &ledger.uses {
             if !counts(&used.session) || !is_heartbeat(used) {
                 continue;
@@ -59,7 +59,7 @@ impl<'a> Addresses<'a> {
                     known.endpoint_accounts.insert(account.clone());
                 }
                 Origin::Address(text) => {
-                    if let Ok(address) = text.parse::<IpAddr>() {
+                    if let Some(address) = Address::parse(text) {
                         widen(spans.entry(&used.session.name).or_default(), address, evidence);
                     }
                 }
@@ -75,7 +75,7 @@ impl<'a> Addresses<'a> {
             known.own = own;
             known.contested = contested;
         }
-        all.judged = !all.by_session.is_empty() || !question.addresses.is_empty();
+        all.judged = !(all.by_session.is_empty() && question.addresses.is_empty() && question.masked.is_empty());
         all
     }
 
@@ -91,7 +91,9 @@ impl<'a> Addresses<'a> {
         match &used.origin {
             Origin::Service(_) | Origin::Other(_) => Judgement::Own,
             Origin::Endpoint { id, account, .. } => self.judge_endpoint(question, used, id, account),
-            Origin::Address(text) => text.parse().map_or(Judgement::Own, |address| self.judge_address(question, used, address)),
+            Origin::Address(text) => {
+                Address::parse(text).map_or(Judgement::Own, |address| self.judge_address(question, used, &address))
+            }
         }
     }
 
@@ -108,24 +110,24 @@ impl<'a> Addresses<'a> {
         ))
     }
 
-    fn judge_address(&self, question: &Question, used: &Use, address: IpAddr) -> Judgement {
+    fn judge_address(&self, question: &Question, used: &Use, address: &Address) -> Judgement {
         if vouched(question, address) {
             return Judgement::Own;
         }
         let known = self.by_session.get(used.session.name.as_str());
-        if known.is_some_and(|k| k.own.contains(&address)) {
+        if known.is_some_and(|k| k.own.contains(address)) {
             return Judgement::Own;
         }
-        if known.is_some_and(|k| k.contested.contains(&address)) {
+        if known.is_some_and(|k| k.contested.contains(address)) {
             return Judgement::Elsewhere(format!("from {address}, a second address at the same time as the instance's own"));
         }
-        if self.operators.contains(&address) {
+        if self.operators.contains(address) {
             return Judgement::Elsewhere(format!("from {address}, where a person works and no agent reported from"));
         }
-        let same_family = |a: &IpAddr| a.is_ipv4() == address.is_ipv4();
+        let same_family = |a: &Address| a.is_ipv4() == address.is_ipv4();
         match known.and_then(|k| k.own.iter().find(|a| same_family(a))) {
             Some(own) => Judgement::Elsewhere(format!("from {address}, while its agent reported from {own}")),
-            None if !question.addresses.is_empty() => {
+            None if !(question.addresses.is_empty() && question.masked.is_empty()) => {
                 Judgement::Elsewhere(format!("from {address}, outside the given address ranges"))
             }
             None if self.judged => Judgement::Unattributed,
@@ -134,23 +136,26 @@ impl<'a> Addresses<'a> {
     }
 }
 
-fn vouched(question: &Question, address: IpAddr) -> bool {
-    question.addresses.iter().any(|range| range.contains(&address))
+fn vouched(question: &Question, address: &Address) -> bool {
+    match address {
+        Address::Plain(plain) => question.addresses.iter().any(|range| range.contains(plain)),
+        Address::Masked { .. } => question.masked.contains(address),
+    }
 }
 
 fn is_heartbeat(used: &Use) -> bool {
     used.by_agent && used.outcome.authorised() && used.action.as_str().eq_ignore_ascii_case("ssm:UpdateInstanceInformation")
 }
 
-fn widen<'a>(spans: &mut BTreeMap<IpAddr, (&'a str, &'a str)>, address: IpAddr, evidence: &'a Evidence) {
+fn widen<'a>(spans: &mut BTreeMap<Address, (&'a str, &'a str)>, address: Address, evidence: &'a Evidence) {
     let span = spans.entry(address).or_insert((&evidence.first, &evidence.last));
     *span = (span.0.min(&evidence.first), span.1.max(&evidence.last));
 }
 
 /// Tells an address that followed another (the instance was restarted) from one that was in use at the same time
 /// (somebody else reports in its name). Whoever was there first is the instance.
-fn split(spans: &BTreeMap<IpAddr, (&str, &str)>, vouched: impl Fn(IpAddr) -> bool) -> (BTreeSet<IpAddr>, BTreeSet<IpAddr>) {
-    let mut order: Vec<_> = spans.iter().map(|(a, (first, last))| (!vouched(*a), *first, *last, *a)).collect();
+fn split(spans: &BTreeMap<Address, (&str, &str)>, vouched: impl Fn(&Address) -> bool) -> (BTreeSet<Address>, BTreeSet<Address>) {
+    let mut order: Vec<_> = spans.iter().map(|(a, (first, last))| (!vouched(a), *first, *last, a.clone())).collect();
     order.sort();
     let (mut own, mut contested) = (BTreeSet::new(), BTreeSet::new());
     let mut until: BTreeMap<bool, &str> = BTreeMap::new(); // IPv4 and IPv6 live beside each other
@@ -159,16 +164,16 @@ fn split(spans: &BTreeMap<IpAddr, (&str, &str)>, vouched: impl Fn(IpAddr) -> boo
         if stranger && clash {
             contested.insert(address);
         } else {
-            own.insert(address);
             let held = until.entry(address.is_ipv4()).or_insert(last);
             *held = (*held).max(last);
+            own.insert(address);
         }
     }
     (own, contested)
 }
 
-fn overlap(session: &str, own: &BTreeSet<IpAddr>, contested: &BTreeSet<IpAddr>) -> Finding {
-    let list = |set: &BTreeSet<IpAddr>| set.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+fn overlap(session: &str, own: &BTreeSet<Address>, contested: &BTreeSet<Address>) -> Finding {
+    let list = |set: &BTreeSet<Address>| set.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let message = format!("the agent of `{session}` reported from {} and at the same time from {}", list(own), list(contested));
     Finding::new(Code::HeartbeatsOverlap, message)
         .advise("calls from the later address grant nothing; if both are the instance's own, name them with `--address`")

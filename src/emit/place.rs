@@ -23,7 +23,8 @@ pub const POLICY_NAME: &str = "policyc";
 pub struct Placement<'a> {
     /// The logical id of the role.
     pub role: &'a str,
-    /// The managed policy that it replaces, by name or ARN; nothing where the baseline is not attached.
+    /// The managed policy that it replaces, by name or ARN; nothing where the baseline is not attached. Of several, all of them with
+    /// ` + ` between: no name of a policy has a space.
     pub replaces: &'a str,
     /// What the policy becomes.
     pub attach_as: AttachAs,
@@ -79,7 +80,7 @@ pub fn place(bytes: &[u8], placement: &Placement<'_>, catalog: &Catalog) -> Resu
     let json = placement.policy.to_value();
     let portable = portable(&json, &substitutions(&document, placement, &references, catalog));
     let section = with_reasons(portable.section.clone(), placement.reasons);
-    let replaced = if placement.replaces.is_empty() { Vec::new() } else { vec![placement.replaces.to_owned()] };
+    let replaced = placement.replaces.split(" + ").filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let request = Injection {
         role: placement.role.to_owned(),
         remove_managed: replaced,

@@ -150,6 +150,9 @@ pub struct Evidence {
     pub counts: BTreeMap<SourceId, u64>,
     /// The earliest events, at most [`Evidence::SAMPLES`], as time and event id.
     pub samples: BTreeSet<(String, String)>,
+    /// Whether samples were left out that there was room for, as recordings do: then the counts say how many events there were.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub abridged: bool,
 }
 
 impl Evidence {
@@ -164,6 +167,7 @@ impl Evidence {
             last: time.to_owned(),
             counts: BTreeMap::from([(source.clone(), 1)]),
             samples: BTreeSet::from([(time.to_owned(), event.to_owned())]),
+            abridged: false,
         }
     }
 
@@ -172,7 +176,7 @@ impl Evidence {
     #[must_use]
     pub fn calls(&self) -> u64 {
         let held = self.samples.len() as u64;
-        if held < Self::SAMPLES as u64 { held } else { self.counts.values().sum::<u64>().max(held) }
+        if held < Self::SAMPLES as u64 && !self.abridged { held } else { self.counts.values().sum::<u64>().max(held) }
     }
 
     /// Folds other evidence of the same thing into this one.
@@ -183,6 +187,7 @@ impl Evidence {
             let slot = self.counts.entry(source).or_default();
             *slot = (*slot).max(count);
         }
+        self.abridged |= other.abridged;
         self.samples.extend(other.samples);
         while self.samples.len() > Self::SAMPLES {
             self.samples.pop_last();

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// The baseline of a stack whose recording says what is attached: of each role what AWS manages of it.
+pub const ATTACHED: &str = "attached";
+
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -19,7 +22,7 @@ pub struct StackConfig {
     pub description: String,
     /// Trail files and folders.
     pub trail: Vec<String>,
-    /// The baseline: a name, an ARN or a file.
+    /// The baseline: a name, an ARN or a file; or [`ATTACHED`].
     pub baseline: String,
     /// A coverage declaration, a JSON file.
     #[serde(default)]

@@ -96,7 +96,7 @@ impl Tally {
             *counts.entry(source.id()).or_default() += 1;
         }
         let samples = self.samples.into_iter().map(|((time, _), id)| (time, id)).collect();
-        Evidence { first: self.first, last: self.last, counts, samples }
+        Evidence { first: self.first, last: self.last, counts, samples, abridged: false }
     }
 }
 

@@ -59,7 +59,13 @@ pub(crate) fn instances() -> BTreeSet<String> {
 
 pub(crate) fn question() -> Question {
     let all = instances().into_iter().map(|id| Instance { id, region: REGION.to_owned(), running: true });
-    Question { account: ACCOUNT.to_owned(), regions: BTreeSet::from([REGION.to_owned()]), instances: all.collect(), days: 90 }
+    Question {
+        account: ACCOUNT.to_owned(),
+        regions: BTreeSet::from([REGION.to_owned()]),
+        instances: all.collect(),
+        days: 90,
+        ..Question::default()
+    }
 }
 
 /// A run in a runtime of its own, as the command line has it.

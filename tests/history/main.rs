@@ -15,6 +15,7 @@ mod event_history;
 mod faults;
 #[path = "../lookup_server/mod.rs"]
 mod lookup_server;
+mod many;
 mod moto;
 #[path = "../support/python.rs"]
 mod python;

@@ -59,6 +59,14 @@ impl Stored {
         }
     }
 
+    /// Whether the event has the attribute with this value. It may be about several resources.
+    fn has(&self, key: &str, value: &str) -> bool {
+        match key {
+            "ResourceName" => self.record["resources"].as_array().is_some_and(|all| all.iter().any(|r| r["ARN"] == value)),
+            _ => self.attribute(key) == value,
+        }
+    }
+
     fn page_entry(&self) -> Value {
         json!({
             "EventId": self.id,
@@ -100,7 +108,7 @@ pub(super) fn look_up(state: &mut State, region: &str, query: &Value) -> Result<
 
     let mut found: Vec<_> = state.events.get(region).into_iter().flatten().filter(|e| e.available <= now).collect();
     found.retain(|e| (from..=to).contains(&e.time));
-    found.retain(|e| attribute.as_ref().is_none_or(|(key, value)| e.attribute(key) == *value));
+    found.retain(|e| attribute.as_ref().is_none_or(|(key, value)| e.has(key, value)));
     found.sort_by(|a, b| (b.time, &b.id).cmp(&(a.time, &a.id)));
     found.retain(|e| after.as_ref().is_none_or(|(time, id)| (e.time, &e.id) < (*time, id)));
 

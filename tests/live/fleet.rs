@@ -1,0 +1,105 @@
+//! An Auto Scaling group: instances that are nobody's resource, that are beside the stack, that are gone.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::account::{Account, done, records, root};
+use crate::lookup_server::{Behaviour, LookupServer};
+
+/// An instance that only the trail knows.
+const GONE: &str = "i-0fedcba9876543210";
+
+/// The demo's three roles are the one of the fleet, and its instances those of the group and one beside it.
+fn names(deployed: &Value) -> Vec<(String, String)> {
+    let before: Value = serde_json::from_slice(&fs::read(root().join("cfn/recording/stack.json")).unwrap()).unwrap();
+    let roles = before["stacks"].as_object().unwrap().values().flat_map(|s| s["roles"].as_object().unwrap().values());
+    let ids = [&deployed["group"][0], &deployed["group"][1], &deployed["beside"]];
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let of = |(role, id): (&Value, &Value)| {
+        [(text(&role["name"]), text(&deployed["resources"]["Role"])), (text(&role["instances"][0]), text(id))]
+    };
+    roles.zip(ids).flat_map(of).collect()
+}
+
+/// The records, and with them the third instance of the group and one that is gone.
+fn with_others(account: &Account) -> Vec<Value> {
+    let first = account.deployed["group"][0].as_str().unwrap();
+    let mut all = records(account);
+    let theirs: Vec<String> = all.iter().map(Value::to_string).filter(|text| text.contains(first)).collect();
+    for (n, id) in [account.deployed["group"][2].as_str().unwrap(), GONE].into_iter().enumerate() {
+        let of_other = |text: &String| {
+            let mut record: Value = serde_json::from_str(&text.replace(first, id)).unwrap();
+            record["eventID"] = format!("{n}-{}", record["eventID"].as_str().unwrap()).into();
+            record
+        };
+        all.extend(theirs.iter().map(of_other));
+    }
+    all
+}
+
+fn configure(account: &Account) -> std::path::PathBuf {
+    let text = "[stack.fleet]\ndescription = \"fleet.json\"\ntrail = [\"fleet.ledger\"]\nbaseline = \"attached\"\n\
+                [[stack.fleet.role]]\nstack = \"fleet\"\nlogical-id = \"Role\"\npolicy = \"role.json\"\n";
+    let file = account.home.path().join("policyc.toml");
+    fs::write(&file, text).unwrap();
+    file
+}
+
+#[test]
+fn everything_that_runs_with_the_role_is_found() {
+    let account = Account::with_fleet(names);
+    let now = jiff::Timestamp::now().as_second();
+    let server = LookupServer::start(&with_others(&account), Behaviour { now, rate: 3, ..Behaviour::default() });
+    configure(&account);
+    let mut command = account.policyc(&["record", "--stack", "fleet"]);
+    done({
+        command.env("AWS_ENDPOINT_URL_CLOUDTRAIL", server.url());
+        command
+    });
+    let found: Value = serde_json::from_slice(&fs::read(account.home.path().join("fleet.json")).unwrap()).unwrap();
+    let role = &found["stacks"]["fleet"]["roles"]["Role"];
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    let mut expected: BTreeSet<String> = account.deployed["group"].as_array().unwrap().iter().map(text).collect();
+    expected.extend([text(&account.deployed["beside"]), GONE.to_owned()]);
+    assert_eq!(role["instances"].as_array().unwrap().iter().map(text).collect::<BTreeSet<_>>(), expected);
+    let inner = account.deployed["resources"]["Inner"].as_str().unwrap();
+    assert_eq!(found["stacks"][inner]["resources"], account.deployed["inner"], "nested stacks: {found:#}");
+    assert_eq!(found["stacks"]["fleet"]["parameters"], json!({"Stage": "live"}), "only what somebody chose");
+    assert_eq!(role["boundary"]["arn"], account.deployed["boundary"]);
+    assert_eq!(role["boundary"]["document"]["Statement"][0]["Action"], json!(["ssm:*", "s3:*"]));
+    let policies = role["policies"].as_array().unwrap();
+    let all: Vec<_> = policies.iter().map(|p| (text(&p["name"]), text(&p["treatment"]))).collect();
+    let named = |name: &str, treatment: &str| (name.to_owned(), treatment.to_owned());
+    let [first, second] = ["AmazonSSMManagedInstanceCore", "AmazonEC2RoleforSSM"].map(|name| named(name, "replaced"));
+    assert_eq!(all, [first, second, named("own", "kept")]);
+    assert_eq!(policies[2]["document"]["Statement"][0]["Action"], "ssm:PutInventory");
+
+    let report = account.home.path().join("report.json");
+    account.run(&["derive", "--stack", "fleet", "--report", report.to_str().unwrap()]);
+    let report: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    let report = &report["Role"];
+    assert_eq!(report["baseline"]["name"], "AmazonSSMManagedInstanceCore + AmazonEC2RoleforSSM");
+    assert_eq!(report["proof"]["within_baseline"], "proved");
+    let codes: Vec<String> = report["findings"].as_array().unwrap().iter().map(|f| text(&f["code"])).collect();
+    assert!(codes.contains(&"kept-policies".to_owned()), "{codes:?}");
+    let policy = fs::read_to_string(account.home.path().join("role.json")).unwrap();
+    assert!(!policy.contains("PutInventory"), "what is kept is not granted twice: {policy}");
+}
+
+#[test]
+fn what_is_replaced_and_what_stays_can_be_said() {
+    let account = Account::with_fleet(names);
+    let now = jiff::Timestamp::now().as_second();
+    let server = LookupServer::start(&with_others(&account), Behaviour { now, rate: 3, ..Behaviour::default() });
+    let baseline = |more: &[&str]| {
+        let mut command = account.policyc(&[&["derive", "--stack", "fleet", "--report", "report.json"], more].concat());
+        command.env("AWS_ENDPOINT_URL_CLOUDTRAIL", server.url());
+        done(command);
+        let report: Value = serde_json::from_slice(&fs::read(account.home.path().join("report.json")).unwrap()).unwrap();
+        report["Role"]["baseline"]["name"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(baseline(&["--keep", "AmazonSSMManagedInstanceCore"]), "AmazonEC2RoleforSSM");
+    assert_eq!(baseline(&["--baseline", "AmazonSSMManagedInstanceCore"]), "AmazonSSMManagedInstanceCore");
+}
