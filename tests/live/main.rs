@@ -16,6 +16,9 @@
 mod account;
 mod derived;
 mod discovered;
+#[allow(dead_code)] // each test that takes it in uses a part of it
+#[path = "../history/faults.rs"]
+mod faults;
 mod fleet;
 #[path = "../lookup_server/mod.rs"]
 mod lookup_server;
@@ -25,3 +28,4 @@ mod moto;
 mod python;
 mod recorded;
 mod resumed;
+mod spoilt;
