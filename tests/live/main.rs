@@ -16,11 +16,15 @@
 mod account;
 mod derived;
 mod discovered;
+#[allow(dead_code)] // each test that takes it in uses a part of it
+#[path = "../history/faults.rs"]
+mod faults;
 mod fleet;
 #[path = "../lookup_server/mod.rs"]
 mod lookup_server;
 #[path = "../history/moto.rs"]
 mod moto;
+mod permissions;
 #[path = "../support/python.rs"]
 mod python;
 mod recorded;
