@@ -39,6 +39,8 @@ mod record;
 mod replay;
 mod report;
 mod stack;
+#[cfg(feature = "aws")]
+mod trails;
 
 use std::process::ExitCode;
 

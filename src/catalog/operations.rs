@@ -27,6 +27,9 @@ pub struct CommandUse {
     /// The purposes.
     #[serde(rename = "for")]
     pub purposes: Vec<String>,
+    /// Further purposes where a stack of the account is named, and the command does without.
+    #[serde(default)]
+    pub stack: Vec<String>,
 }
 
 /// An operation of an AWS service.
@@ -110,12 +113,13 @@ pub struct Permission {
 const FILES: &str = "files";
 
 impl Operations {
-    /// What a command with a source is for, with further purposes; `None` where there is no such command or source.
+    /// What a command with a source is for, with a stack of the account or without, and with further purposes; `None` where there is no such command or source.
     #[must_use]
-    pub fn purposes(&self, command: &str, from: &str, further: &[&str]) -> Option<BTreeSet<String>> {
+    pub fn purposes(&self, command: &str, from: &str, stack: bool, further: &[&str]) -> Option<BTreeSet<String>> {
         let found = self.commands.iter().find(|c| c.command == command && c.from == from)?;
         let more = further.iter().map(|purpose| (*purpose).to_owned());
-        Some(found.purposes.iter().cloned().chain(more).collect())
+        let of_stack = found.stack.iter().filter(|_| stack).cloned();
+        Some(found.purposes.iter().cloned().chain(of_stack).chain(more).collect())
     }
 
     /// The sources that a command can have.

@@ -1,5 +1,6 @@
 //! `policyc coverage`: which of a baseline's actions a trail can show, and which event selectors would show the rest.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::arguments::Format;
@@ -8,6 +9,7 @@ use super::question::{self, RoleName};
 use super::{Outcome, Verdict, derive, files, print, stack};
 use crate::catalog::Catalog;
 use crate::derive::verdict::actions_named;
+use crate::iam::Action;
 use crate::ledger::selectors::{EventSelectors, LoggedRole};
 use crate::review::coverage::{CoverageReport, TrailShown};
 
@@ -19,7 +21,8 @@ use crate::review::coverage::{CoverageReport, TrailShown};
     after_help = "Examples:\n  policyc coverage --stack demo\n  aws cloudtrail get-event-selectors --trail-name main > selectors.json\n  policyc coverage --selectors selectors.json --role web-Role --account 111122223333\n  policyc coverage --from trail --region eu-central-1 --role arn:aws:iam::111122223333:role/web-Role"
 )]
 pub(super) struct Args {
-    /// A stack that `policyc.toml` configures: its baseline and its coverage
+    /// A stack that `policyc.toml` configures: its baseline and its coverage; any other is looked for in the account, with its roles
+    /// and the trail that logs them
     #[arg(long, value_name = "NAME")]
     stack: Option<String>,
     /// The output of `aws cloudtrail get-event-selectors`
@@ -40,7 +43,7 @@ pub(super) struct Args {
     from: Option<String>,
     /// The region whose trail is meant
     #[cfg(feature = "aws")]
-    #[arg(long, value_name = "REGION", requires = "from")]
+    #[arg(long, value_name = "REGION")]
     region: Option<String>,
     #[cfg(feature = "aws")]
     #[command(flatten)]
@@ -56,22 +59,24 @@ pub(super) struct Args {
 /// The baseline where none is named.
 const BASELINE: &str = "AmazonEC2RoleforSSM";
 
+/// What is judged: by which selectors, for whom.
+pub(super) struct Judged {
+    /// The baseline's name.
+    pub(super) baseline: String,
+    /// Its actions.
+    pub(super) actions: BTreeSet<Action>,
+    /// Whose calls matter; everybody's where empty.
+    pub(super) roles: Vec<LoggedRole>,
+    /// What the trail logs, and which it is where it was asked for.
+    pub(super) selectors: Option<EventSelectors>,
+    pub(super) trail: Option<TrailShown>,
+}
+
 pub(super) fn run(args: &Args) -> Outcome {
-    let configured = args.stack.as_deref().map(|name| stack::sources(name, &args.config)).transpose()?;
-    let file = args.selectors.clone().or_else(|| configured.as_ref().and_then(|c| c.coverage.clone()));
-    let named = args.baseline.clone().or_else(|| configured.map(|c| c.baseline));
-    let baseline = question::baseline(named.as_deref().unwrap_or(BASELINE))?;
-    let live = live(args)?;
-    let selectors = match (&live, &file) {
-        (Some((_, selectors)), _) => Some(selectors.clone()),
-        (None, Some(path)) => Some(EventSelectors::parse(&files::read(path)?).map_err(|e| CliError::configuration(path, e))?),
-        (None, None) => None,
-    };
-    let catalog = Catalog::embedded();
-    let actions = actions_named(&baseline.policy, catalog);
-    let role = role(args)?;
-    let mut report = CoverageReport::new(&baseline.name, &actions, selectors.as_ref(), role.as_ref(), catalog);
-    report.trail = live.map(|(trail, _)| trail);
+    let judged = judged(args)?;
+    let Judged { baseline, actions, roles, selectors, trail } = &judged;
+    let mut report = CoverageReport::new(baseline, actions, selectors.as_ref(), roles, Catalog::embedded());
+    report.trail.clone_from(trail);
     match args.format {
         Format::Json => print::result(&String::from_utf8_lossy(&derive::json(&report)?)),
         Format::Text => print::result(&report.text()),
@@ -79,45 +84,29 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(Verdict::Done)
 }
 
-#[cfg(not(feature = "aws"))]
-#[allow(clippy::unnecessary_wraps)] // as the one that asks
-fn live(_: &Args) -> Result<Option<(TrailShown, EventSelectors)>, CliError> {
-    Ok(None)
-}
-
-/// The trail that was asked for, as the account describes it.
-#[cfg(feature = "aws")]
-fn live(args: &Args) -> Result<Option<(TrailShown, EventSelectors)>, CliError> {
-    use crate::aws::lookup::Patience;
-    use crate::aws::trails;
-
-    let Some(wanted) = &args.from else { return Ok(None) };
-    let account = args.connect.account(args.region.as_deref())?;
-    let client = aws_sdk_cloudtrail::Client::new(&account.config);
-    let failed = |error: trails::TrailsError| CliError::Aws(error.to_string());
-    let all = account.runtime.block_on(trails::find(&client, Patience::default())).map_err(failed)?;
-    let chosen = if wanted == "trail" {
-        trails::choose(&all, &std::collections::BTreeSet::from([account.region.clone()])).map_err(failed)?.first().copied()
-    } else {
-        all.iter().find(|trail| trail.arn == *wanted || trail.arn.rsplit('/').next() == Some(wanted))
-    };
-    let trail = chosen.ok_or_else(|| {
-        let known: Vec<&str> = all.iter().map(|trail| trail.arn.as_str()).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        CliError::usage(format!("`{wanted}` is no trail of the account {} in {}; it has {known}", account.id, account.region))
-    })?;
-    if let Some(error) = &trail.delivery_error {
-        print::note(&format!("the trail {} does not deliver: {error}; what it should log is not in its bucket", trail.arn));
+fn judged(args: &Args) -> Result<Judged, CliError> {
+    #[cfg(feature = "aws")]
+    if let Some(name) = args.stack.as_deref().filter(|_| args.selectors.is_none())
+        && !stack::is_configured(name, &args.config)?
+    {
+        let account = args.connect.account(args.region.as_deref())?;
+        return super::trails::of_stack(&account, name, args.from.as_deref(), args.baseline.as_deref());
     }
-    let shown = TrailShown {
-        arn: trail.arn.clone(),
-        home: trail.home.clone(),
-        every_region: trail.every_region,
-        organisation: trail.organisation,
-        logging: trail.logging,
-        bucket: format!("s3://{}/{}", trail.place.bucket, trail.place.prefix),
-    };
-    Ok(Some((shown, trail.selectors.clone())))
+    let configured = args.stack.as_deref().map(|name| stack::sources(name, &args.config)).transpose()?;
+    let file = args.selectors.clone().or_else(|| configured.as_ref().and_then(|c| c.coverage.clone()));
+    let named = args.baseline.clone().or_else(|| configured.map(|c| c.baseline));
+    let baseline = question::baseline(named.as_deref().unwrap_or(BASELINE))?;
+    let actions = actions_named(&baseline.policy, Catalog::embedded());
+    let roles: Vec<LoggedRole> = role(args)?.into_iter().collect();
+    let given = |path: &PathBuf| EventSelectors::parse(&files::read(path)?).map_err(|e| CliError::configuration(path, e));
+    #[cfg(feature = "aws")]
+    if let Some(wanted) = &args.from {
+        let account = args.connect.account(args.region.as_deref())?;
+        let (trail, selectors) = super::trails::of_account(&account, wanted)?;
+        return Ok(Judged { baseline: baseline.name, actions, roles, selectors: Some(selectors), trail: Some(trail) });
+    }
+    let selectors = file.as_ref().map(given).transpose()?;
+    Ok(Judged { baseline: baseline.name, actions, roles, selectors, trail: None })
 }
 
 fn role(args: &Args) -> Result<Option<LoggedRole>, CliError> {

@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let simulate = args.simulate.then_some(["simulate", "identity"]);
     let last_accessed = args.last_accessed.then_some(["last-accessed", "identity"]);
     let further: Vec<&str> = simulate.into_iter().chain(last_accessed).flatten().collect();
-    let purposes = operations.purposes(&args.command, from, &further).ok_or_else(|| {
+    let purposes = operations.purposes(&args.command, from, !args.stack.is_empty(), &further).ok_or_else(|| {
         CliError::usage(format!("`{}` does not read from `{named}`; it reads from {}", args.command, sources.join(", ")))
     })?;
     let permissions = operations.permissions(&purposes, &scope(args, catalog)?);

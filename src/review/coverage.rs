@@ -83,18 +83,21 @@ const MANAGEMENT: &str = "Management events";
 
 impl CoverageReport {
     /// Judges the actions of a baseline. Without `selectors` the source is one that shows all management events and nothing else, as
-    /// event history does. With a `role`, new selectors log its calls alone.
+    /// event history does. With `roles`, an action is shown where the calls of each of them are, and new selectors log theirs alone.
     #[must_use]
     pub fn new(
         baseline: &str,
         actions: &BTreeSet<Action>,
         selectors: Option<&EventSelectors>,
-        role: Option<&LoggedRole>,
+        roles: &[LoggedRole],
         catalog: &Catalog,
     ) -> Self {
         let today = selectors.cloned().unwrap_or_else(|| EventSelectors { selectors: vec![management()] });
-        let coverage = Coverage::of(&today, role);
-        let (shown, hidden): (Vec<&Action>, Vec<&Action>) = actions.iter().partition(|a| catalog.visible(a, &coverage));
+        let of_everybody = || vec![Coverage::of(&today, None)];
+        let coverages: Vec<Coverage> = roles.iter().map(|role| Coverage::of(&today, Some(role))).collect();
+        let coverages = if coverages.is_empty() { of_everybody() } else { coverages };
+        let is_shown = |a: &&Action| coverages.iter().all(|coverage| catalog.visible(a, coverage));
+        let (shown, hidden): (Vec<&Action>, Vec<&Action>) = actions.iter().partition(is_shown);
         let blind: Vec<BlindAction> = hidden.into_iter().map(|action| blind(action, catalog)).collect();
 
         let mut wanted: BTreeMap<&str, Vec<Action>> = BTreeMap::new();
@@ -103,7 +106,6 @@ impl CoverageReport {
                 wanted.entry(name).or_default().push(one.action.clone());
             }
         }
-        let partition = role.map(|role| partition(role, &today)).unwrap_or_default();
         let mut new: Vec<Selector> = today.selectors.clone();
         if wanted.contains_key(MANAGEMENT) {
             new.retain(|selector| selector.category() != "Management");
@@ -112,7 +114,7 @@ impl CoverageReport {
         for (name, actions) in wanted.clone() {
             let kind = name.strip_prefix(DATA);
             let (selector, events) = match kind {
-                Some(kind) => data(name, kind, role, &partition),
+                Some(kind) => data(name, kind, roles, &today),
                 None => (management(), "all management events, reading and writing, of every service".to_owned()),
             };
             would_log.push(WouldLog { selector: name.to_owned(), actions, events });
@@ -201,16 +203,18 @@ fn management() -> Selector {
     Selector { name: MANAGEMENT.to_owned(), field_selectors: vec![Field::equals("eventCategory", &["Management"])] }
 }
 
-fn data(name: &str, kind: &str, role: Option<&LoggedRole>, partition: &str) -> (Selector, String) {
+fn data(name: &str, kind: &str, roles: &[LoggedRole], today: &EventSelectors) -> (Selector, String) {
     let mut fields = vec![Field::equals("eventCategory", &["Data"]), Field::equals("resources.type", &[kind])];
-    let whose = match role {
-        Some(role) => {
-            let starts_with = vec![role.sessions(partition)];
-            fields.push(Field { field: "userIdentity.arn".to_owned(), starts_with, ..Field::default() });
-            format!("calls of the role {} alone", role.name)
-        }
-        None => "calls of everybody in the account".to_owned(),
+    let names: Vec<&str> = roles.iter().map(|role| role.name.as_str()).collect();
+    let whose = match names.as_slice() {
+        [] => "calls of everybody in the account".to_owned(),
+        [one] => format!("calls of the role {one} alone"),
+        several => format!("calls of the roles {} alone", several.join(", ")),
     };
+    if !roles.is_empty() {
+        let starts_with = roles.iter().map(|role| role.sessions(&partition(role, today))).collect();
+        fields.push(Field { field: "userIdentity.arn".to_owned(), starts_with, ..Field::default() });
+    }
     let selector = Selector { name: name.to_owned(), field_selectors: fields };
     (selector, format!("{whose}, reading and writing, on every resource of type {kind}"))
 }

@@ -1,6 +1,6 @@
 //! An account that answers what a test says, and the command that asks it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
@@ -132,4 +132,18 @@ pub(crate) fn said(output: &Output) -> (i32, String, String) {
         assert!(!out.contains(private) && !told.contains(private), "`{private}` in\n{out}\n{told}");
     }
     (output.status.code().unwrap(), out, told)
+}
+
+/// Compares what was asked of the account with what `policyc permissions` prints; whose account it is everybody may ask.
+#[track_caller]
+pub(crate) fn needs(account: &FakeAccount, home: &Path, arguments: &[&str]) {
+    let all: Vec<&str> = ["permissions"].iter().chain(arguments).copied().collect();
+    let (code, out, told) = said(&bare(home, &all).output().unwrap());
+    assert_eq!(code, 0, "{told}");
+    let policy: Value = serde_json::from_str(&out).unwrap();
+    let actions = policy["Statement"].as_array().unwrap().iter().flat_map(|s| s["Action"].as_array().unwrap());
+    let printed: BTreeSet<String> = actions.map(|a| a.as_str().unwrap().to_owned()).collect();
+    let asked = account.asked();
+    let asked = asked.iter().map(operation).filter(|name| name != "GetCallerIdentity");
+    assert_eq!(printed, asked.map(|name| format!("iam:{name}")).collect(), "{arguments:?}");
 }

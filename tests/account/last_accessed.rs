@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use crate::asked::{ACCOUNT, FakeAccount, SESSION, operation, parameters, policyc, refusal, result, said};
+use crate::asked::{ACCOUNT, FakeAccount, SESSION, needs, operation, parameters, policyc, refusal, result, said};
 use crate::http::{Request, Response};
 use crate::records::{ROLE, demo};
 
@@ -93,6 +93,7 @@ fn blind_actions_are_explained_and_nothing_else_changes() {
     let (mut asked, with) = derive(&account.url(), &["--last-accessed"]);
     let (plain, without) = derive("http://127.0.0.1:9", &[]);
     assert_eq!(with, without);
+    needs(&account, demo().path(), &["derive", "--from", "records", "--last-accessed", "--account", ACCOUNT]);
     let polls = account.asked().iter().filter(|r| operation(r) == "GetServiceLastAccessedDetails").count();
     assert_eq!(polls, 4, "twice in progress, then two pages");
 

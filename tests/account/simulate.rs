@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::asked::{FakeAccount, operation, parameters, policyc, refusal, result, said};
+use crate::asked::{FakeAccount, needs, operation, parameters, policyc, refusal, result, said};
 use crate::http::{Request, Response};
 use crate::ministack::Ministack;
 use crate::records::{ROLE, demo};
@@ -151,6 +151,14 @@ fn an_answer_that_lacks_a_request_and_a_refusal_are_errors() {
     check(empty, "IAM's simulation says nothing of ");
     check(|_| refusal(403, "AccessDenied", "no"), "it needs the permission iam:SimulateCustomPolicy");
     check(|_| refusal(400, "InvalidInput", "Invalid ARN"), "IAM did not simulate the policy in 1 tries: InvalidInput");
+}
+
+/// What `policyc permissions` prints is what was asked, and nothing else.
+#[test]
+fn its_permission_is_the_one_that_is_printed() {
+    let (account, home) = (iam(|_, _| false, 1000, false), demo());
+    derive(&account, home.path());
+    needs(&account, home.path(), &["derive", "--from", "records", "--simulate"]);
 }
 
 /// Nobody's calls are asked about but those that decide, and the context is what the records give.

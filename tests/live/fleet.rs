@@ -12,7 +12,7 @@ use crate::lookup_server::{Behaviour, LookupServer};
 const GONE: &str = "i-0fedcba9876543210";
 
 /// The demo's three roles are the one of the fleet, and its instances those of the group and one beside it.
-fn names(deployed: &Value) -> Vec<(String, String)> {
+pub(crate) fn names(deployed: &Value) -> Vec<(String, String)> {
     let before: Value = serde_json::from_slice(&fs::read(root().join("cfn/recording/stack.json")).unwrap()).unwrap();
     let roles = before["stacks"].as_object().unwrap().values().flat_map(|s| s["roles"].as_object().unwrap().values());
     let ids = [&deployed["group"][0], &deployed["group"][1], &deployed["beside"]];
@@ -24,7 +24,7 @@ fn names(deployed: &Value) -> Vec<(String, String)> {
 }
 
 /// The records, and with them the third instance of the group and one that is gone.
-fn with_others(account: &Account) -> Vec<Value> {
+pub(crate) fn with_others(account: &Account) -> Vec<Value> {
     let first = account.deployed["group"][0].as_str().unwrap();
     let mut all = records(account);
     let theirs: Vec<String> = all.iter().map(Value::to_string).filter(|text| text.contains(first)).collect();
@@ -39,7 +39,7 @@ fn with_others(account: &Account) -> Vec<Value> {
     all
 }
 
-fn configure(account: &Account) -> std::path::PathBuf {
+pub(crate) fn configure(account: &Account) -> std::path::PathBuf {
     let text = "[stack.fleet]\ndescription = \"fleet.json\"\ntrail = [\"fleet.ledger\"]\nbaseline = \"attached\"\n\
                 [[stack.fleet.role]]\nstack = \"fleet\"\nlogical-id = \"Role\"\npolicy = \"role.json\"\n";
     let file = account.home.path().join("policyc.toml");

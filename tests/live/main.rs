@@ -24,6 +24,7 @@ mod fleet;
 mod lookup_server;
 #[path = "../history/moto.rs"]
 mod moto;
+mod permissions;
 #[path = "../support/python.rs"]
 mod python;
 mod recorded;
