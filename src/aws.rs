@@ -23,3 +23,4 @@ mod resources;
 pub mod simulate;
 pub mod spool;
 pub mod trails;
+mod whole;

@@ -14,7 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use policyc::catalog::{Catalog, baselines};
 use policyc::derive::{Baseline, Derivation, Question, cap, derive};
 use policyc::iam::{Action, Pattern, Policy};
-use policyc::ledger::{Evidence, Ledger, Origin, Outcome, Session, SourceId, Use};
+use policyc::ledger::address::Address;
+use policyc::ledger::mask::Mask;
+use policyc::ledger::recording::recorded;
+use policyc::ledger::{Evidence, Ledger, Origin, Outcome, Session, Sign, SourceId, Target, Use, format};
 use proptest::prelude::*;
 
 const ACCOUNT: &str = "111122223333";
@@ -207,5 +210,83 @@ fn sample() -> Use {
         origin: Origin::Address("203.0.113.7".to_owned()),
         context: BTreeMap::new(),
         by_agent: false,
+    }
+}
+
+/// Uses of several sessions from several places.
+fn from_anywhere() -> impl Strategy<Value = Use> {
+    let address = |text: &str| Origin::Address(text.to_owned());
+    let origin = prop::sample::select(vec![
+        address("203.0.113.7"),
+        address("203.0.113.8"),
+        address("10.0.0.9"),
+        address("2001:db8::1"),
+        Origin::Endpoint { id: "vpce-1".to_owned(), account: ACCOUNT.to_owned(), address: "10.0.0.9".to_owned() },
+        Origin::Service("s3.amazonaws.com".to_owned()),
+    ]);
+    let session = prop::sample::select(vec![INSTANCE, "i-0123456789abcdef1"]);
+    let log = prop::option::of(prop::sample::select(vec![
+        "logs/alice-0123456789abcdef1.log",
+        "logs/alice-0123456789abcdef2.log",
+        "logs/bob-0123456789abcdef3.log",
+        "carol-0123456789abcdef4.log",
+    ]));
+    (uses(), origin, session, log).prop_map(|(used, origin, session, log)| {
+        let resource = log.filter(|_| used.action.as_str() == "s3:PutObject");
+        let resource = resource.map_or(used.resource, |name| Pattern::literal(&format!("arn:aws:s3:::b/{name}")));
+        Use { origin, session: Session { name: session.to_owned(), ..used.session }, resource, ..used }
+    })
+}
+
+fn signed(mut ledger: Ledger) -> Ledger {
+    for (name, token) in [("alice", "0123456789abcdef1"), ("bob", "0123456789abcdef3"), ("carol", "0123456789abcdef4")] {
+        let sign = Sign {
+            account: ACCOUNT.to_owned(),
+            region: "eu-west-1".to_owned(),
+            event: "ssm.amazonaws.com:StartSession".to_owned(),
+            document: String::new(),
+            target: Target::Instance(INSTANCE.to_owned()),
+            details: BTreeMap::from([("session-id".to_owned(), format!("{name}-{token}"))]),
+        };
+        ledger.signs.insert(sign, Evidence::of("2026-09-01T00:00:00Z", token, &SourceId("0000000000000000".to_owned())));
+    }
+    ledger
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// INVARIANT (mask-same)
+    #[test]
+    fn a_recording_derives_what_it_was_made_of(
+        uses in prop::collection::vec(from_anywhere(), 1..14),
+        baseline in (0..3_usize).prop_map(|n| String::from_utf8(baselines()[n].clone()).unwrap()),
+        known in prop::sample::subsequence(vec!["203.0.113.7", "10.0.0.9", "2001:db8::1"], 0..=3),
+    ) {
+        let mask = Mask::new(["stack", "role"]);
+        let live = mask.sessions(signed(ledger(&uses)));
+        let plain = Question { addresses: known.iter().map(|a| a.parse::<std::net::IpAddr>().unwrap().into()).collect(), ..question(baseline.as_bytes()) };
+        let masked = known.iter().map(|a| Address::parse(&mask.address(a)).unwrap()).collect();
+        let masked = Question { masked, ..question(baseline.as_bytes()) };
+        let written = format::write(&recorded(mask.addresses(live.clone()), "stack"));
+        let read = format::read(&written).unwrap();
+        let (a, b) = (derive(&plain, &live, Catalog::embedded()), derive(&masked, &read, Catalog::embedded()));
+        prop_assert_eq!(a.policy.to_json(), b.policy.to_json());
+        prop_assert_eq!(a.suspicious.len(), b.suspicious.len());
+        prop_assert_eq!(a.refused(), b.refused());
+        let text = String::from_utf8(written).unwrap();
+        prop_assert!(!["203.0", "10.0.0.9", "2001:db8", "alice", "bob", "carol"].iter().any(|word| text.contains(word)), "{}", text);
+    }
+
+    /// What a person's name was taken out of is granted all the same.
+    #[test]
+    fn without_the_names_of_people_nothing_is_lost(uses in prop::collection::vec(from_anywhere(), 1..14), baseline in (0..3_usize).prop_map(|n| String::from_utf8(baselines()[n].clone()).unwrap())) {
+        let whole = signed(ledger(&uses));
+        let masked = derive(&question(baseline.as_bytes()), &Mask::new(["salt"]).sessions(whole.clone()), Catalog::embedded());
+        for used in derive(&question(baseline.as_bytes()), &whole, Catalog::embedded()).observed {
+            let inside = !cap::covering(&Policy::parse(baseline.as_bytes()).unwrap(), &used.action, &used.resource).is_empty();
+            let granted = !cap::covering(&masked.policy, &used.action, &used.resource).is_empty();
+            prop_assert!(!inside || granted, "{} on {}: {}", used.action, used.resource, masked.policy.to_json());
+        }
     }
 }

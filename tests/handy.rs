@@ -72,7 +72,7 @@ fn init_of_templates_alone_says_what_is_missing() {
     assert!(done.status.success(), "{}", text(&done.stderr));
     let config = policyc::stack::config::Config::parse(&text(&done.stdout)).unwrap();
     assert!(config.stack["main"].role.len() > 1);
-    assert!(text(&done.stdout).contains("# missing: CloudTrail files") && text(&done.stdout).contains("a guess"));
+    assert!(text(&done.stdout).contains("# missing: `policyc record` writes it too") && text(&done.stdout).contains("a guess"));
 }
 
 /// The names of all commands.

@@ -15,6 +15,7 @@ use jiff::civil::Date;
 
 use super::failure::{Failure, GaveUp, tried};
 use super::lookup::Patience;
+use super::whole::Whole;
 
 /// Where a trail delivers to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -271,7 +272,7 @@ impl Bucket {
                 .set_start_after(start.map(str::to_owned))
                 .set_delimiter(delimiter.map(str::to_owned))
                 .set_continuation_token(token.clone());
-            let request = request.customize().config_override(once());
+            let request = request.customize().config_override(once()).interceptor(Whole);
             request.send().await.map_err(|error| Failure::of(&error))
         };
         self.tried(prefix, "s3:ListBucket", self.patience.timeout, ask).await

@@ -16,6 +16,7 @@ use super::instances::{self, Found, Search};
 use super::lookup::Patience;
 use super::network::{self, Network};
 use super::resources::{self, Resources};
+use super::whole::Whole;
 use crate::stack::{Role, Stack, StackDescription};
 
 /// Why a stack could not be described.
@@ -87,6 +88,8 @@ pub struct Discovery {
     pub description: StackDescription,
     /// The instances that EC2 still knows.
     pub machines: BTreeSet<Machine>,
+    /// Roles of the stacks that no instance uses, as `STACK: LOGICAL-ID`.
+    pub others: BTreeSet<String>,
     /// What nobody knows who cannot read the account: ids of the stacks and of their roles.
     pub secret: BTreeSet<String>,
 }
@@ -101,14 +104,14 @@ pub async fn discover(
     config: &SdkConfig,
     patience: Patience,
 ) -> Result<Discovery, DiscoverError> {
-    let all = listed(&aws_sdk_cloudformation::Client::new(config), names, place, patience).await?;
-    let client = aws_sdk_ec2::Client::new(config);
+    let all = listed(&stacks(config), names, place, patience).await?;
+    let client = aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(config).interceptor(Whole).build());
     let search = Search::of(&all);
     let mut found = instances::find(&client, &search, patience).await?;
     let named = all.of_type("AWS::IAM::InstanceProfile").map(|(_, _, name)| name.to_owned());
     let launched = instances::launched_with(&client, &search.templates, patience).await?;
     let wanted = named.chain(launched).chain(found.values().filter_map(Found::profile_name)).collect();
-    let (profiles, roles) = identities(&aws_sdk_iam::Client::new(config), wanted, patience).await?;
+    let (profiles, roles) = identities(&iam(config), wanted, patience).await?;
     if roles.is_empty() {
         return Err(DiscoverError::NoRoles(names.iter().cloned().collect::<Vec<_>>().join("`, `")));
     }
@@ -122,6 +125,15 @@ pub async fn discover(
     settle(&mut discovery, roles, &found, &profiles, &network);
     describe(&mut discovery, place, &all, names);
     Ok(discovery)
+}
+
+fn stacks(config: &SdkConfig) -> aws_sdk_cloudformation::Client {
+    let config = aws_sdk_cloudformation::config::Builder::from(config).interceptor(Whole);
+    aws_sdk_cloudformation::Client::from_conf(config.build())
+}
+
+fn iam(config: &SdkConfig) -> aws_sdk_iam::Client {
+    aws_sdk_iam::Client::from_conf(aws_sdk_iam::config::Builder::from(config).interceptor(Whole).build())
 }
 
 async fn listed(
@@ -196,6 +208,8 @@ fn describe(discovery: &mut Discovery, place: &Where, all: &Resources, names: &B
         let stack = Stack { resources, parameters: listed.parameters.clone(), roles: BTreeMap::new() };
         description.stacks.insert(name.clone(), stack);
     }
+    let unused = all.of_type("AWS::IAM::Role").filter(|(_, _, name)| !waiting.contains_key(*name));
+    discovery.others = unused.map(|(stack, id, _)| format!("{stack}: {id}")).collect();
     for (name, role) in waiting {
         let own = all.of_type("AWS::IAM::Role").find(|(_, _, physical)| *physical == name);
         let (stack, id) = own.map_or_else(

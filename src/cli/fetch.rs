@@ -38,6 +38,16 @@ pub(super) enum Activity {
     Files(Place),
 }
 
+impl std::fmt::Display for Activity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::EventHistory => f.write_str("event history"),
+            Self::Trail => f.write_str("the account's trail"),
+            Self::Files(place) => write!(f, "s3://{}/{}", place.bucket, place.prefix),
+        }
+    }
+}
+
 impl std::str::FromStr for Activity {
     type Err = String;
 
@@ -193,7 +203,15 @@ fn looked_up(account: &Account, question: &Question, folder: &Path) -> Result<Fe
     let shown = std::sync::Arc::new(move |p: &Progress| line.history(p));
     let options = event_history::Options { progress: shown, ..event_history::Options::default() };
     let fetched = account.runtime.block_on(event_history::fetch_all(question, &clients, folder, Catalog::embedded(), &options));
-    fetched.map_err(|e| CliError::Aws(e.to_string()))
+    let fetched = fetched.map_err(|e| CliError::Aws(e.to_string()))?;
+    if Timestamp::now().duration_since(fetched.window.1).as_hours() >= 24 {
+        print::note(&format!(
+            "this goes on with a run that was interrupted: its window ended at {}; remove `{}` to begin anew",
+            fetched.window.1,
+            folder.display()
+        ));
+    }
+    Ok(fetched)
 }
 
 fn in_region(config: &SdkConfig, region: &str) -> SdkConfig {

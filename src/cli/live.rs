@@ -44,6 +44,9 @@ pub(super) fn described(account: &Account, names: &BTreeSet<String>) -> Result<D
     let place = Where { partition, account: id, region };
     let found = account.runtime.block_on(discover(names, &place, &account.config, Patience::default()));
     let found = found.map_err(|e| CliError::Aws(e.to_string()))?;
+    for other in &found.others {
+        print::note(&format!("{other}: a role that no instance uses; it is left out"));
+    }
     for (stack, listed) in &found.description.stacks {
         for (id, role) in &listed.roles {
             let running = found.machines.iter().filter(|m| m.role == role.name && m.running).count();

@@ -50,6 +50,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let mut seen = fetch::fetch(&account, &mut found, &args.activity, &args.stack)?;
     print::findings(&seen.findings, Severity::Warning);
     mark(&mut found, &config);
+    found.description.note = format!("recorded by policyc, {} days of {}", args.activity.days, args.activity.from);
     let ledger = masked(&mut found, std::mem::take(&mut seen.ledger), &args.stack);
     let mut description = serde_json::to_vec_pretty(&found.description)
         .map_err(|e| CliError::usage(format!("the description cannot be written as JSON: {e}")))?;

@@ -80,7 +80,10 @@ impl Draft {
             None => "description = \"policyc/stack.json\"         # missing: `policyc record` writes it from the live stack"
                 .to_owned(),
         };
-        let trail = if self.trails.is_empty() {
+        let trail = if self.trails.is_empty() && self.description.is_none() {
+            "trail = [\"policyc/stack.ledger\"]              # missing: `policyc record` writes it too; or CloudTrail files"
+                .to_owned()
+        } else if self.trails.is_empty() {
             "trail = [\"AWSLogs\"]                            # missing: CloudTrail files, folders, or ledgers".to_owned()
         } else {
             format!("trail = [{}]", self.trails.iter().map(|t| quoted(t)).collect::<Vec<_>>().join(", "))

@@ -74,6 +74,11 @@ impl Account {
         command
     }
 
+    /// Where the account is.
+    pub(crate) fn url(&self) -> &str {
+        &self.moto.url
+    }
+
     /// A command that has to succeed; gives its output.
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         done(self.policyc(args))

@@ -29,3 +29,4 @@ mod permissions;
 mod python;
 mod recorded;
 mod resumed;
+mod spoilt;
