@@ -30,6 +30,7 @@ pub(super) struct Request<'a> {
 pub(super) struct Derived {
     pub(super) logical_id: String,
     /// The role's ARN.
+    #[cfg_attr(not(feature = "aws"), allow(dead_code))] // only IAM is asked about it
     pub(super) arn: String,
     /// Where its policy is written.
     pub(super) policy: PathBuf,
