@@ -30,6 +30,9 @@ pub struct CommandUse {
     /// Further purposes where a stack of the account is named, and the command does without.
     #[serde(default)]
     pub stack: Vec<String>,
+    /// Purposes that an option of the command adds.
+    #[serde(default)]
+    pub options: Vec<String>,
 }
 
 /// An operation of an AWS service.
@@ -74,7 +77,10 @@ pub struct Scope {
 impl Scope {
     fn filled(&self, resource: &str) -> Vec<String> {
         let names: Vec<&str> = if self.stacks.is_empty() { vec!["*"] } else { self.stacks.iter().map(String::as_str).collect() };
-        if resource.contains("STACK") {
+        if self.stacks.is_empty() && resource.contains("STACK-") {
+            // `*` has those nested in it among its own.
+            Vec::new()
+        } else if resource.contains("STACK") {
             names.into_iter().map(|name| self.fill(&resource.replace("STACK", name))).collect()
         } else {
             vec![self.fill(resource)]
@@ -109,17 +115,24 @@ pub struct Permission {
     pub why: Vec<String>,
 }
 
+/// Whoever asks anything asks first whose account it is.
+const IDENTITY: &str = "identity";
+
 /// The purpose of files that are encrypted.
 const FILES: &str = "files";
 
 impl Operations {
-    /// What a command with a source is for, with a stack of the account or without, and with further purposes; `None` where there is no such command or source.
+    /// What a command with a source is for, with a stack of the account or without, and with those of some options; `None` where there is no such command, source or option.
     #[must_use]
-    pub fn purposes(&self, command: &str, from: &str, stack: bool, further: &[&str]) -> Option<BTreeSet<String>> {
+    pub fn purposes(&self, command: &str, from: &str, stack: bool, options: &[&str]) -> Option<BTreeSet<String>> {
         let found = self.commands.iter().find(|c| c.command == command && c.from == from)?;
-        let more = further.iter().map(|purpose| (*purpose).to_owned());
-        let of_stack = found.stack.iter().filter(|_| stack).cloned();
-        Some(found.purposes.iter().cloned().chain(of_stack).chain(more).collect())
+        if !options.iter().all(|option| found.options.iter().any(|known| known == option)) {
+            return None;
+        }
+        let of_stack = found.stack.iter().filter(|_| stack);
+        let identity = options.first().map(|_| IDENTITY.to_owned());
+        let of_options = options.iter().map(|option| (*option).to_owned()).chain(identity);
+        Some(found.purposes.iter().chain(of_stack).cloned().chain(of_options).collect())
     }
 
     /// The sources that a command can have.

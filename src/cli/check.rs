@@ -26,7 +26,7 @@ pub(super) struct Args {
     limit: usize,
     #[cfg(feature = "aws")]
     #[command(flatten)]
-    opinion: super::opinion::OpinionArgs,
+    simulate: super::opinion::SimulateArgs,
     #[cfg(feature = "aws")]
     #[command(flatten)]
     connect: super::connect::ConnectArgs,
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     #[allow(unused_mut)] // IAM's opinion is added to it
     let mut result = stack::compile_stack(&request)?;
     #[cfg(feature = "aws")]
-    args.opinion.ask(&args.connect, committed_subjects(&mut result)?)?;
+    super::opinion::OpinionArgs::from(args.simulate.clone()).ask(&args.connect, committed_subjects(&mut result)?)?;
     let mut drift = 0;
     for (path, bytes) in &result.outputs {
         let committed = committed(path)?;

@@ -40,7 +40,7 @@ pub(super) struct Args {
     config: PathBuf,
     #[cfg(feature = "aws")]
     #[command(flatten)]
-    opinion: super::opinion::OpinionArgs,
+    last_accessed: super::opinion::LastAccessedArgs,
     #[cfg(feature = "aws")]
     #[command(flatten)]
     connect: super::connect::ConnectArgs,
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             #[allow(unused_mut)] // IAM's opinion is added to it
             let mut result = stack::compile_stack(&request)?;
             #[cfg(feature = "aws")]
-            args.opinion.ask(&args.connect, result.subjects())?;
+            super::opinion::OpinionArgs::from(args.last_accessed.clone()).ask(&args.connect, result.subjects())?;
             result.roles.into_iter().map(|role| role.report).collect()
         }
         None => {
@@ -63,7 +63,8 @@ pub(super) fn run(args: &Args) -> Outcome {
             let (question, mut compiled, mut report) =
                 derive::compile_trail(&args.trail, &args.role, &args.baseline, limit, None, "")?;
             #[cfg(feature = "aws")]
-            args.opinion.ask(&args.connect, vec![derive::subject(&args.role, &question, &mut compiled, &mut report)])?;
+            super::opinion::OpinionArgs::from(args.last_accessed.clone())
+                .ask(&args.connect, vec![derive::subject(&args.role, &question, &mut compiled, &mut report)])?;
             vec![report]
         }
     };

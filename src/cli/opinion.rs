@@ -24,10 +24,24 @@ use crate::review::report::Report;
 /// What to ask IAM for beside.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub(super) struct OpinionArgs {
+    #[command(flatten)]
+    simulate: SimulateArgs,
+    #[command(flatten)]
+    last_accessed: LastAccessedArgs,
+}
+
+/// Whether to ask IAM's simulator.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub(super) struct SimulateArgs {
     /// Ask IAM's own simulator (SimulateCustomPolicy) about every need and everything that was removed, and report where it decides
     /// otherwise
     #[arg(long)]
     simulate: bool,
+}
+
+/// Whether to ask IAM for last use.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub(super) struct LastAccessedArgs {
     /// Ask IAM when the services of blind actions were last used; it explains, and grants nothing
     #[arg(long)]
     last_accessed: bool,
@@ -44,10 +58,24 @@ pub(super) struct Subject<'a> {
     pub(super) committed: Option<Vec<u8>>,
 }
 
+impl From<SimulateArgs> for OpinionArgs {
+    fn from(simulate: SimulateArgs) -> Self {
+        Self { simulate, ..Self::default() }
+    }
+}
+
+impl From<LastAccessedArgs> for OpinionArgs {
+    fn from(last_accessed: LastAccessedArgs) -> Self {
+        Self { last_accessed, ..Self::default() }
+    }
+}
+
 impl OpinionArgs {
     /// Asks what was asked for, about each role. The findings go into derivation and report.
     pub(super) fn ask(&self, connect: &ConnectArgs, subjects: Vec<Subject<'_>>) -> Result<(), CliError> {
-        let Some(first) = subjects.first().filter(|_| self.simulate || self.last_accessed) else { return Ok(()) };
+        let Some(first) = subjects.first().filter(|_| self.simulate.simulate || self.last_accessed.last_accessed) else {
+            return Ok(());
+        };
         let account = connect.account(Some(&first.question.region))?;
         self.ask_in(&account, subjects)
     }
@@ -56,10 +84,10 @@ impl OpinionArgs {
     pub(super) fn ask_in(&self, account: &Account, subjects: Vec<Subject<'_>>) -> Result<(), CliError> {
         for subject in subjects {
             let mut findings = Vec::new();
-            if self.simulate {
+            if self.simulate.simulate {
                 findings.extend(second_opinion(account, &subject)?);
             }
-            if self.last_accessed {
+            if self.last_accessed.last_accessed {
                 findings.extend(annotate(account, &subject.arn, subject.question, subject.report)?);
             }
             subject.compiled.tell(findings);
@@ -88,15 +116,14 @@ fn second_opinion(account: &Account, subject: &Subject<'_>) -> Result<Vec<Findin
     let answers = answers.map_err(|e| CliError::Aws(e.to_string()))?;
     let needs = cases.iter().filter(|case| case.kind == Kind::Need).count();
     let findings = judge(&documents, &cases, &answers, "IAM's simulator");
+    let verdict = match findings.len() {
+        0 => "decides all of them as policyc does".to_owned(),
+        n => format!("the result is not as it should be: {n} finding(s)"),
+    };
     print::note(&format!(
-        "{}: IAM's simulator was asked about {needs} needs and {} requests that were removed, and {}",
+        "{}: IAM's simulator was asked about {needs} needs and {} requests that were removed, and {verdict}",
         question.role,
         cases.len() - needs,
-        if findings.is_empty() {
-            "decides all of them as policyc does"
-        } else {
-            "does not let stand all of them (see above or below)"
-        }
     ));
     Ok(findings)
 }

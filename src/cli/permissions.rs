@@ -64,12 +64,15 @@ pub(super) fn run(args: &Args) -> Outcome {
     };
     let named = args.from.as_deref().unwrap_or(first);
     let from = if named.starts_with("s3://") { "s3" } else { named };
-    let simulate = args.simulate.then_some(["simulate", "identity"]);
-    let last_accessed = args.last_accessed.then_some(["last-accessed", "identity"]);
-    let further: Vec<&str> = simulate.into_iter().chain(last_accessed).flatten().collect();
-    let purposes = operations.purposes(&args.command, from, !args.stack.is_empty(), &further).ok_or_else(|| {
-        CliError::usage(format!("`{}` does not read from `{named}`; it reads from {}", args.command, sources.join(", ")))
-    })?;
+    if !sources.contains(&from) {
+        let sources = sources.join(", ");
+        return Err(CliError::usage(format!("`{}` does not read from `{named}`; it reads from {sources}", args.command)));
+    }
+    let options: Vec<&str> =
+        [args.simulate.then_some("simulate"), args.last_accessed.then_some("last-accessed")].into_iter().flatten().collect();
+    let purposes = operations.purposes(&args.command, from, !args.stack.is_empty(), &options);
+    let purposes =
+        purposes.ok_or_else(|| CliError::usage(format!("`{}` has no option --{}", args.command, options.join(" --"))))?;
     let permissions = operations.permissions(&purposes, &scope(args, catalog)?);
     if args.why && args.format == Format::Json {
         print::result(&String::from_utf8_lossy(&derive::json(&permissions)?));

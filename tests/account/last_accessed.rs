@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
 use crate::asked::{ACCOUNT, FakeAccount, SESSION, needs, operation, parameters, policyc, refusal, result, said};
 use crate::http::{Request, Response};
+use crate::python;
 use crate::records::{ROLE, demo};
 
 const ARGUMENTS: [&str; 4] = ["--trail", "cfn/recording/AWSLogs", "--role", ROLE];
@@ -87,6 +89,10 @@ fn blind_actions_are_explained_and_nothing_else_changes() {
         let (code, _, told) = run(home.path(), url, "derive", &all);
         assert_eq!(code, 0, "{told}");
         let read = |name: &str| fs::read(home.path().join(name)).unwrap();
+        let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report.schema.json");
+        let check =
+            "import json, sys, jsonschema\njsonschema.validate(json.load(open(sys.argv[2])), json.load(open(sys.argv[1])))";
+        python::run(Command::new(python::python()).args(["-c", check]).arg(schema).arg(home.path().join("report.json")));
         (serde_json::from_slice(&read("report.json")).unwrap(), read("policy.json"))
     };
     let account = FakeAccount::start(iam("COMPLETED"));

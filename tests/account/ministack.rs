@@ -16,11 +16,21 @@ pub(crate) struct Ministack {
 
 impl Ministack {
     pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// One that enforces IAM.
+    pub(crate) fn enforcing() -> Self {
+        Self::with(&[("AUTH", "true"), ("AWS_ACCESS_KEY_ID", "root"), ("AWS_SECRET_ACCESS_KEY", "root")])
+    }
+
+    fn with(environment: &[(&str, &str)]) -> Self {
         let python = python::ministack();
         let home = tempfile::tempdir().unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut command = Command::new(python);
         command.args(["-m", "ministack"]).current_dir(home.path()).env("TMPDIR", home.path());
+        command.envs(environment.iter().copied());
         command
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", address.port().to_string())

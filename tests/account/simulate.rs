@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::asked::{FakeAccount, needs, operation, parameters, policyc, refusal, result, said};
+use crate::asked::{FakeAccount, bare, needs, operation, parameters, policyc, refusal, result, said};
 use crate::http::{Request, Response};
 use crate::ministack::Ministack;
+use crate::python;
 use crate::records::{ROLE, demo};
 
 const DERIVE: [&str; 6] = ["derive", "--trail", "cfn/recording/AWSLogs", "--role", ROLE, "--simulate"];
@@ -159,6 +161,43 @@ fn its_permission_is_the_one_that_is_printed() {
     let (account, home) = (iam(|_, _| false, 1000, false), demo());
     derive(&account, home.path());
     needs(&account, home.path(), &["derive", "--from", "records", "--simulate"]);
+}
+
+/// A caller whose policy is this one.
+const CALLER: &str = r#"
+import boto3, json, sys
+client = lambda name: boto3.client(name, region_name="us-east-1", endpoint_url=sys.argv[1], aws_access_key_id="root", aws_secret_access_key="root")
+trust = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}}
+role = client("iam").create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+client("iam").put_role_policy(RoleName="reader", PolicyName="policyc", PolicyDocument=sys.argv[2])
+print(json.dumps(client("sts").assume_role(RoleArn=role, RoleSessionName="somebody")["Credentials"], default=str))
+"#;
+
+/// Where IAM is enforced, the printed policy is enough, and without it the permission that is missing is named.
+#[test]
+fn the_printed_policy_is_enough() {
+    let home = demo();
+    let printed = said(&bare(home.path(), &["permissions", "derive", "--from", "records", "--simulate"]).output().unwrap()).1;
+    let nothing = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}"#;
+    for (policy, expected) in [
+        (printed.as_str(), (0, "decides all of them as policyc does")),
+        (nothing, (4, "it needs the permission iam:SimulateCustomPolicy")),
+    ] {
+        let ministack = Ministack::enforcing();
+        let mut made = Command::new(python::ministack());
+        let text = python::run(made.args(["-c", CALLER, &ministack.url, policy]));
+        let credentials: Value = serde_json::from_str(&text).unwrap();
+        let mut command = policyc(home.path(), &ministack.url, &DERIVE);
+        for (key, name) in [
+            ("AccessKeyId", "AWS_ACCESS_KEY_ID"),
+            ("SecretAccessKey", "AWS_SECRET_ACCESS_KEY"),
+            ("SessionToken", "AWS_SESSION_TOKEN"),
+        ] {
+            command.env(name, credentials[key].as_str().unwrap());
+        }
+        let (code, _, told) = said(&command.output().unwrap());
+        assert!(code == expected.0 && told.contains(expected.1), "{code} {told}");
+    }
 }
 
 /// Nobody's calls are asked about but those that decide, and the context is what the records give.

@@ -60,11 +60,6 @@ impl Account {
         python::run(Command::new(python::python()).arg(script).args([&self.moto.url, "--upload", bucket]).arg(staged));
     }
 
-    /// Where it is.
-    pub(crate) fn url(&self) -> String {
-        self.moto.url.clone()
-    }
-
     /// The command with the account's credentials.
     pub(crate) fn policyc(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_policyc"));

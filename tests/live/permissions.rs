@@ -146,7 +146,7 @@ fn what_is_printed_is_what_is_asked() {
     let mut needed = BTreeSet::new();
     let account = Account::with_demo();
     account.upload("trail");
-    let ear = Ear::before(&account.url());
+    let ear = Ear::before(account.url());
     let run = |args: &[&str]| {
         let mut command = account.policyc(args);
         command.env("AWS_ENDPOINT_URL", ear.proxy.url());
@@ -174,7 +174,7 @@ fn what_is_printed_is_what_is_asked() {
     let account = Account::with_fleet(fleet::names);
     let now = jiff::Timestamp::now().as_second();
     let server = LookupServer::start(&fleet::with_others(&account), Behaviour { now, rate: 3, ..Behaviour::default() });
-    let (ear, trail) = (Ear::before(&account.url()), Ear::before(&server.url()));
+    let (ear, trail) = (Ear::before(account.url()), Ear::before(&server.url()));
     fleet::configure(&account);
     let derive = ["derive", "--stack", "fleet", "--config", "none.toml", "--out", "out", "--cache", "pages"];
     for (command, args) in [("record", &["record", "--stack", "fleet"][..]), ("derive", &derive)] {
