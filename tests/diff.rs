@@ -105,12 +105,15 @@ fn names_of_resources_are_harmless() {
     let home = tempfile::tempdir().unwrap();
     let name = "arn:aws:s3:::\u{1b}[31m<script>`|@me\u{202e}\n*/x";
     fs::write(home.path().join("old.json"), allow(&["s3:GetObject"], "arn:aws:s3:::a")).unwrap();
-    fs::write(home.path().join("new.json"), allow(&["s3:GetObject"], name)).unwrap();
+    let names = json!([name, "::set-output name=x::y", "arn:aws:s3:::##[add-mask]x"]);
+    let policy = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": names}});
+    fs::write(home.path().join("new.json"), policy.to_string()).unwrap();
     for format in ["text", "markdown", "json"] {
         let (exit, text) = policyc(home.path(), &["diff", "old.json", "new.json", "--format", format]);
         assert_eq!(exit, 1, "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{format}: {text}");
         assert!(format != "markdown" || !text.contains("<script") && !text.contains("@me"), "{text}");
+        assert!(!text.lines().any(|line| line.trim_start().starts_with("::")) && !text.contains("##["), "{text}");
         assert!(format != "json" || serde_json::from_str::<Json>(&text).unwrap()[0]["changes"][0]["fate"] == "exchanged");
     }
 }
@@ -178,6 +181,18 @@ fn templates_and_revisions_are_sides() {
     );
     check(&TEMPLATE.replace("WebRole:", "OtherRole:"), 1, &["nothing (no WebRole)", "nothing (no OtherRole)"]);
     check(&TEMPLATE.replace("!Sub '${Bucket.Arn}/*'", "!ImportValue x"), 3, &["`ImportValue` cannot be evaluated"]);
+}
+
+/// The lines of a template are its author's: one that stays as it is begins with a blank in the difference.
+#[test]
+fn lines_of_templates_are_no_workflow_commands() {
+    let home = tempfile::tempdir().unwrap();
+    let text = |after: &str| format!("Description: |\n  ::error::forged\n  {after}\n{TEMPLATE}");
+    fs::write(home.path().join("old.yaml"), text("a")).unwrap();
+    fs::write(home.path().join("new.yaml"), text("b")).unwrap();
+    let (exit, said) = policyc(home.path(), &["diff", "old.yaml", "new.yaml"]);
+    assert_eq!(exit, 0, "{said}");
+    assert!(said.contains("\\u{3a}:error::forged") && said.contains("-  a\n+  b"), "{said}");
 }
 
 #[test]

@@ -232,8 +232,9 @@ impl Place {
                 Self::Comment => lines.push(format!("{prefix} {}", resources.join(", "))),
                 Self::Terminal => {
                     for one in resources {
-                        let blank = " ".repeat(prefix.chars().count());
-                        lines.push(format!("{} {one}", if prefix == before { &blank } else { &prefix }));
+                        // A resource never begins a line: GitHub's runner would read a command there.
+                        let and = format!("{:>1$}", "and", prefix.chars().count());
+                        lines.push(format!("{} {one}", if prefix == before { &and } else { &prefix }));
                         before.clone_from(&prefix);
                     }
                 }
