@@ -80,6 +80,7 @@ struct Comparison {
     verdict: String,
     causes: Vec<String>,
     groups: Vec<Group>,
+    size: String,
     numbers: Vec<Number>,
 }
 
@@ -150,6 +151,10 @@ impl Place {
             verdict: self.verdict(meaning),
             causes: meaning.causes.iter().map(|cause| self.quiet(&self.safe(cause))).collect(),
             groups: FATES.iter().filter_map(|(fate, head)| self.group(meaning, fate, head)).collect(),
+            size: {
+                let ([before, now], [wide, wide_now]) = (meaning.size.actions, meaning.size.everywhere);
+                format!("{before} → {now} actions are granted, {wide} → {wide_now} of them on every resource")
+            },
             numbers: self.numbers(meaning),
         }
     }
