@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use policyc::catalog::Catalog;
-use policyc::iam::{Action, Policy};
+use policyc::iam::{Action, Pattern, Policy};
 use policyc::prove::document::Document;
 use policyc::prove::evaluate::{ArnReading, Request, Value, evaluate};
 use policyc::review::meaning::{Meaning, Side};
@@ -181,6 +181,32 @@ fn templates_and_revisions_are_sides() {
     );
     check(&TEMPLATE.replace("WebRole:", "OtherRole:"), 1, &["nothing (no WebRole)", "nothing (no OtherRole)"]);
     check(&TEMPLATE.replace("!Sub '${Bucket.Arn}/*'", "!ImportValue x"), 3, &["`ImportValue` cannot be evaluated"]);
+}
+
+/// GitHub takes 65,536 characters: what matters most is kept, no fold stays open, and the comment says that it was cut.
+#[test]
+fn a_comment_is_never_too_long() {
+    let home = tempfile::tempdir().unwrap();
+    let actions = Catalog::embedded().reference.expand(&Pattern::parse("ec2:*"));
+    let policy = |resources: usize| {
+        let statement = |(n, action): (usize, &Action)| {
+            let names: Vec<String> =
+                (0..resources).map(|m| format!("arn:aws:ec2:us-east-1:111122223333:*/{n}-{m}-{}", "<>".repeat(60))).collect();
+            json!({"Effect": "Allow", "Action": action.to_string(), "Resource": names})
+        };
+        json!({"Version": "2012-10-17", "Statement": actions.iter().take(150).enumerate().map(statement).collect::<Vec<_>>()})
+    };
+    fs::write(home.path().join("few.json"), policy(1).to_string()).unwrap();
+    fs::write(home.path().join("many.json"), policy(3).to_string()).unwrap();
+    for (old, new, code, kept) in
+        [("few.json", "many.json", 1, "**access gained**"), ("many.json", "few.json", 0, "**nothing gained, proved**")]
+    {
+        let (exit, text) = policyc(home.path(), &["diff", old, new, "--format", "markdown"]);
+        assert_eq!(exit, code, "{}", &text[..2000]);
+        assert!(text.chars().count() <= 65_000 && text.chars().count() > 20_000, "{} characters", text.chars().count());
+        assert!(text.contains(kept) && text.ends_with("run `policyc diff`.*\n"), "{}", &text[..2000]);
+        assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
+    }
 }
 
 /// The lines of a template are its author's: one that stays as it is begins with a blank in the difference.

@@ -58,15 +58,16 @@ pub fn comment(comparisons: &[Meaning]) -> Result<String, handlebars::RenderErro
     if full.chars().count() <= COMMENT {
         return Ok(full);
     }
-    let mut short = String::new();
-    for block in full.split_inclusive("\n\n") {
-        if short.chars().count() + block.chars().count() > COMMENT {
+    let (mut short, mut length) = (String::new(), 0);
+    for line in full.split_inclusive('\n') {
+        length += line.chars().count();
+        if length > COMMENT {
             break;
         }
-        short.push_str(block);
+        short.push_str(line);
     }
-    let open = short.matches("<details>").count() - short.matches("</details>").count();
-    Ok(short + &"\n</details>\n\n".repeat(open) + "*The rest does not fit into a comment: run `policyc diff`.*\n")
+    let open = short.matches("<details>").count().saturating_sub(short.matches("</details>").count());
+    Ok(short + &"\n</details>\n".repeat(open) + "\n*The rest does not fit into a comment: run `policyc diff`.*\n")
 }
 
 #[derive(Serialize)]
