@@ -84,6 +84,13 @@ compare() { # path folder
     if ! side "$base" "$1" "$2/$old" || ! side HEAD "$1" "$2/$new"; then
         echo 'a link or a submodule' >"$2/errors" && echo failed && return
     fi
+    # The certificates beside them tell whether the activity, the facts or policyc changed.
+    case $name in
+        *.json)
+            local beside=${1%.json}.certificate.json own=${name%.json}.certificate.json
+            side "$base" "$beside" "$2/before/$own" && side HEAD "$beside" "$2/after/$own" || rm -f -- "$2/before/$own" "$2/after/$own"
+            ;;
+    esac
     if [ -z "$(git ls-tree "$base" -- "$1")" ] && [ -n "$baseline" ] && [ "${1##*.}" = json ]; then
         old=$baseline
     fi

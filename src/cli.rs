@@ -6,6 +6,7 @@
 
 mod activity;
 mod arguments;
+mod attribute;
 mod catalog;
 mod check;
 #[cfg(feature = "aws")]

@@ -4,13 +4,16 @@
 //! from it. Log content is attacker-controlled: [`escape`] makes it harmless for the terminal.
 
 pub mod activity;
+pub mod causes;
 pub mod compared;
 pub mod coverage;
 pub mod diff;
 pub mod escape;
 pub mod explained;
 pub mod figure;
+pub mod granted;
 pub mod meaning;
+pub mod measured;
 pub mod proved;
 pub mod render;
 pub mod replayed;
@@ -18,3 +21,4 @@ pub mod report;
 pub mod sarif;
 pub mod summary;
 pub mod view;
+pub mod witness;

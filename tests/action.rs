@@ -46,6 +46,7 @@ fn narrowed_unchanged_and_widened_are_told_apart() {
     let widened = [
         "### policyc: access was gained",
         "| `policies/demo/nat-instance.json` | access gained |",
+        "a certificate beside the policies is about another policy",
         "**Drift:**",
         "**Not proved:**",
     ];

@@ -126,6 +126,8 @@ fn project(home: &Path) {
     fs::create_dir_all(&logs).unwrap();
     renamed(&home.join("cfn/recording/AWSLogs/111122223333/CloudTrail"), &logs);
     let template = fs::read_to_string(home.join("cfn/ssm-session-mgr-example.yaml")).unwrap();
+    let git = "git init -q -b main && git add policies cfn policyc.toml && git -c user.name=t -c user.email=t@example.com commit -qm one";
+    assert!(Command::new("bash").args(["-c", git]).current_dir(home).status().unwrap().success());
     fs::write(home.join("selectors.json"), SELECTORS).unwrap();
     fs::write(home.join("template.yaml"), template.replace("NatInstanceRole", "InstanceRole")).unwrap();
 }

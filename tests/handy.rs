@@ -75,6 +75,24 @@ fn init_of_templates_alone_says_what_is_missing() {
     assert!(text(&done.stdout).contains("# missing: `policyc record` writes it too") && text(&done.stdout).contains("a guess"));
 }
 
+/// A template whose role has no managed policy that policyc carries: what is written says how to go on.
+#[test]
+fn init_sketches_what_it_cannot_set_up() {
+    let home = tempfile::tempdir().unwrap();
+    let template = "Resources:\n  Own:\n    Type: AWS::IAM::Role\n    Properties: {AssumeRolePolicyDocument: {}}\n";
+    fs::write(home.path().join("own.yaml"), template).unwrap();
+    let done = policyc(home.path(), &["init", "--dry-run"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let written = text(&done.stdout);
+    assert!(written.contains("Own in own.yaml"), "{written}");
+    // Its lines, uncommented, are a configuration.
+    let sketch = written.split("look like:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let lines: Vec<&str> = sketch.lines().map(|l| l.trim_start_matches('#').trim_start()).collect();
+    let lines: Vec<&str> = lines.into_iter().filter(|l| l.starts_with('[') || l.contains(" = ")).collect();
+    let config = policyc::stack::config::Config::parse(&lines.join("\n")).unwrap();
+    assert_eq!(config.stack["main"].role[0].logical_id, "Own");
+}
+
 /// The names of all commands.
 fn commands() -> Vec<String> {
     let help = text(&policyc(Path::new("."), &["--help"]).stdout);

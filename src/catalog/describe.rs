@@ -75,6 +75,14 @@ pub struct NeededBy {
     pub on: String,
     /// Why.
     pub why: String,
+    /// Where the feature is documented.
+    pub source: String,
+}
+
+impl NeededBy {
+    fn of((feature, on, why, source): (String, String, String, String)) -> Self {
+        Self { feature, on, why, source }
+    }
 }
 
 /// An event.
@@ -366,10 +374,10 @@ impl Catalog {
         let needs = self.features().iter().flat_map(|f| f.needs.iter().map(move |n| (f, n)));
         let named = needs.filter(|(_, n)| Action::parse(&n.action).as_ref() == Some(action));
         let mut all: Vec<NeededBy> =
-            named.map(|(f, n)| NeededBy { feature: f.name.clone(), on: on(&n.on), why: n.why.clone() }).collect();
+            named.map(|(f, n)| (f.name.clone(), on(&n.on), n.why.clone(), f.source.clone())).map(NeededBy::of).collect();
         let legacy = &self.features.legacy_channel;
         if legacy.actions.iter().any(|a| Action::parse(a).as_ref() == Some(action)) {
-            all.push(NeededBy { feature: "agent".to_owned(), on: on(&On::Any), why: legacy.why.clone() });
+            all.push(NeededBy::of(("agent".to_owned(), on(&On::Any), legacy.why.clone(), legacy.source.clone())));
         }
         all
     }

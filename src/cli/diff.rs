@@ -6,13 +6,16 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
+use super::attribute::{self, Compared, Request};
 use super::error::CliError;
+use super::question::MANAGED_POLICY_LIMIT;
 use super::{Outcome, Verdict, derive, files, print};
 use crate::catalog::{Catalog, baselines};
 use crate::emit::effective::{Effective, effective};
 use crate::iam::Policy;
-use crate::prove::certificate::Certificate;
+use crate::prove::certificate::{Certificate, digest};
 use crate::prove::document::{Document, is_nothing};
+use crate::review::causes::of_certificates;
 use crate::review::meaning::{Meaning, Side};
 use crate::review::{compared, diff};
 use crate::template;
@@ -24,18 +27,25 @@ use crate::template;
 /// proved that nothing is gained.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  policyc diff AmazonEC2RoleforSSM policies/web.json\n  policyc diff main:policies/web.json policies/web.json --format markdown\n  policyc diff --base origin/main cfn/web.yaml"
+    after_help = "Examples:\n  policyc diff AmazonEC2RoleforSSM policies/web.json\n  policyc diff main:policies/web.json policies/web.json --format markdown\n  policyc diff --base origin/main cfn/web.yaml\n  policyc diff --base origin/main --stack main     and what is behind each change"
 )]
 pub(super) struct Args {
     /// The old side; with `--base`, the new one
-    #[arg(value_name = "OLD")]
-    old: String,
+    #[arg(value_name = "OLD", required_unless_present = "stack")]
+    old: Option<String>,
     /// The new side
     #[arg(value_name = "NEW", required_unless_present = "base", conflicts_with = "base")]
     new: Option<String>,
     /// Compare with the same file in this git revision
     #[arg(long, value_name = "REVISION")]
     base: Option<String>,
+    /// Compare the policies of a stack that `policyc.toml` configures, and tell what changed because the activity did from
+    /// what changed because policyc or its catalogue did: the inputs of the revision are derived again
+    #[arg(long, value_name = "NAME", requires = "base", conflicts_with_all = ["old", "new"])]
+    stack: Option<String>,
+    /// The configuration of stacks
+    #[arg(long, value_name = "FILE", default_value = "policyc.toml")]
+    config: PathBuf,
     /// How to print the result
     #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
     format: DiffFormat,
@@ -59,6 +69,13 @@ struct Source {
     certificate: Option<Certificate>,
 }
 
+impl Source {
+    /// The certificate beside it, with the digest of what it should be about.
+    fn certified(&self) -> Option<(&Certificate, String)> {
+        self.certificate.as_ref().map(|certificate| (certificate, digest(&self.bytes)))
+    }
+}
+
 /// What stands in a source: policies by role, or one policy for any role.
 enum Content {
     Policy(Side),
@@ -66,26 +83,40 @@ enum Content {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let (old, new) = match (&args.base, &args.new) {
-        (Some(revision), _) => (source(&format!("{revision}:{}", args.old))?, source(&args.old)?),
-        (None, new) => (source(&args.old)?, source(new.as_deref().unwrap_or_default())?),
+    let (texts, meanings) = match (&args.stack, &args.base) {
+        (Some(stack), Some(base)) => of_stack(&Request { stack, base, config: &args.config, limit: MANAGED_POLICY_LIMIT })?,
+        _ => of_sides(args)?,
     };
-    let causes = causes(old.certificate.as_ref(), new.certificate.as_ref());
+    match args.format {
+        DiffFormat::Json => print::result(&String::from_utf8_lossy(&derive::json(&meanings)?)),
+        DiffFormat::Markdown => print::result(&compared::comment(&meanings).map_err(|e| CliError::usage(e.to_string()))?),
+        DiffFormat::Text => {
+            print::result(&texts);
+            print::result(&compared::text(&meanings).map_err(|e| CliError::usage(e.to_string()))?);
+        }
+    }
+    Ok(if meanings.iter().all(Meaning::is_safe) { Verdict::Done } else { Verdict::No })
+}
+
+fn of_stack(request: &Request<'_>) -> Result<(String, Vec<Meaning>), CliError> {
+    let compared = attribute::compare(request)?;
+    let text = |one: &Compared| lines(&one.old, &format!("{}:{}", request.base, one.name), &one.new, &one.name);
+    Ok((compared.iter().map(text).collect(), compared.into_iter().map(|one| one.meaning).collect()))
+}
+
+fn of_sides(args: &Args) -> Result<(String, Vec<Meaning>), CliError> {
+    let first = args.old.as_deref().unwrap_or_default();
+    let (old, new) = match &args.base {
+        Some(revision) => (source(&format!("{revision}:{first}"))?, source(first)?),
+        None => (source(first)?, source(args.new.as_deref().unwrap_or_default())?),
+    };
+    let causes = of_certificates(old.certified(), new.certified());
     let catalog = Catalog::embedded();
     let mut conditions = BTreeSet::new();
     let pairs = pairs(content(&old, &mut conditions)?, content(&new, &mut conditions)?);
     conditions.iter().for_each(|name| print::note(&format!("note: the condition `{name}` is taken to hold")));
     let compare = |(old, new): &(Side, Side)| Meaning::of(old, new, catalog, causes.clone());
-    let meanings: Vec<Meaning> = pairs.iter().map(compare).collect();
-    match args.format {
-        DiffFormat::Json => print::result(&String::from_utf8_lossy(&derive::json(&meanings)?)),
-        DiffFormat::Markdown => print::result(&compared::comment(&meanings).map_err(|e| CliError::usage(e.to_string()))?),
-        DiffFormat::Text => {
-            print::result(&lines(&old, &new));
-            print::result(&compared::text(&meanings).map_err(|e| CliError::usage(e.to_string()))?);
-        }
-    }
-    Ok(if meanings.iter().all(Meaning::is_safe) { Verdict::Done } else { Verdict::No })
+    Ok((lines(&old.bytes, &old.name, &new.bytes, &new.name), pairs.iter().map(compare).collect()))
 }
 
 /// Finds a side: a file, an embedded policy, or a file of a git revision.
@@ -132,18 +163,20 @@ fn of_revision(revision: &str, path: &Path) -> Result<Vec<u8>, CliError> {
 /// Reads a side; `conditions` takes those that are taken to hold.
 fn content(source: &Source, conditions: &mut BTreeSet<String>) -> Result<Content, CliError> {
     let path = PathBuf::from(&source.name);
-    if is_nothing(&source.bytes) {
-        return Ok(Content::Policy(Side { name: source.name.clone(), ..Side::default() }));
-    }
     let json = serde_json::from_slice::<Json>(&source.bytes).ok();
     if json.as_ref().is_some_and(|json| json.get("Resources").is_none()) {
-        return Ok(Content::Policy(side(source.name.clone(), [source.bytes.clone()], &path)?));
+        return Ok(Content::Policy(policy_side(source.name.clone(), &source.bytes, &path)?));
     }
     let doc = template::Document::parse(&source.bytes).map_err(|e| CliError::input(&path, e))?;
     let roles = effective(&doc).map_err(|e| CliError::input(&path, e))?;
     conditions.extend(roles.iter().flat_map(|role| role.conditions.iter().cloned()));
     let of_role = |role: Effective| Ok((role.role.clone(), role_side(&source.name, role, &path)?));
     Ok(Content::Roles(roles.into_iter().map(of_role).collect::<Result<_, CliError>>()?))
+}
+
+/// A policy's bytes as a side; no bytes, and no statements, grant nothing.
+pub(super) fn policy_side(name: String, bytes: &[u8], path: &Path) -> Result<Side, CliError> {
+    if bytes.is_empty() || is_nothing(bytes) { Ok(Side { name, ..Side::default() }) } else { side(name, [bytes.to_vec()], path) }
 }
 
 fn side(name: String, documents: impl IntoIterator<Item = Vec<u8>>, path: &Path) -> Result<Side, CliError> {
@@ -185,31 +218,11 @@ fn pairs(old: Content, new: Content) -> Vec<(Side, Side)> {
     }
 }
 
-/// What certificates beside the policies say about why they differ.
-fn causes(old: Option<&Certificate>, new: Option<&Certificate>) -> Vec<String> {
-    let (Some(old), Some(new)) = (old, new) else { return Vec::new() };
-    let says = |what: &str, same: bool| format!("{what} {}", if same { "is the same" } else { "has changed" });
-    vec![
-        says("the observed activity", old.ledger.sha256 == new.ledger.sha256),
-        says("the baseline", old.baseline.sha256 == new.baseline.sha256),
-        says("the catalogue", old.catalogue.sha256 == new.catalogue.sha256),
-        if old.policyc == new.policyc {
-            format!("both were derived by policyc {}", new.policyc)
-        } else {
-            format!("policyc was {}, and is {}", old.policyc, new.policyc)
-        },
-    ]
-}
-
-/// The difference of the texts; nothing where a side is no text.
-fn lines(old: &Source, new: &Source) -> String {
-    let policies = |bytes: &[u8]| Policy::parse(bytes).ok();
-    let difference = match (policies(&old.bytes), policies(&new.bytes)) {
-        (Some(before), Some(after)) => diff::unified(&before, &old.name, &after, &new.name),
-        _ => {
-            let (before, after) = (String::from_utf8_lossy(&old.bytes), String::from_utf8_lossy(&new.bytes));
-            diff::texts(&before, &old.name, &after, &new.name)
-        }
+/// The difference of the texts; nothing where they are the same.
+fn lines(old: &[u8], old_name: &str, new: &[u8], new_name: &str) -> String {
+    let difference = match (Policy::parse(old), Policy::parse(new)) {
+        (Ok(before), Ok(after)) => diff::unified(&before, old_name, &after, new_name),
+        _ => diff::texts(&String::from_utf8_lossy(old), old_name, &String::from_utf8_lossy(new), new_name),
     };
     if difference.is_empty() { String::new() } else { diff::colour(&crate::review::escape::terminal_lines(&difference)) + "\n\n" }
 }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use super::arguments::{Format, RoleArgs, TrailArgs};
 use super::error::CliError;
-use super::question::MANAGED_POLICY_LIMIT;
+use super::question::{MANAGED_POLICY_LIMIT, baseline as baseline_of};
 use super::{Outcome, Verdict, derive, print, stack};
 use crate::catalog::Catalog;
+use crate::derive::verdict::actions_named;
+use crate::iam::Pattern;
 use crate::review::explained::{Explained, render};
 
 /// Why is this granted, or not: by which statement, because of which calls or feature, and what was looked at.
@@ -47,6 +49,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
+    if args.action.contains(['*', '?']) {
+        return Err(pattern(args));
+    }
     let action = Catalog::embedded().describe_action(&args.action).map_err(|e| CliError::usage(e.to_string()))?;
     let limit = MANAGED_POLICY_LIMIT;
     let reports: Vec<_> = match &args.stack {
@@ -75,4 +80,32 @@ pub(super) fn run(args: &Args) -> Outcome {
         Format::Text => print::result(&render(&all).map_err(|e| CliError::usage(e.to_string()))?),
     }
     Ok(if all.iter().any(|one| one.granted) { Verdict::Done } else { Verdict::No })
+}
+
+/// How many actions of a pattern are offered.
+const OFFERED: usize = 12;
+
+/// Each action has reasons of its own, so a pattern is answered with the actions that it could mean.
+fn pattern(args: &Args) -> CliError {
+    let catalog = Catalog::embedded();
+    let named = catalog.reference.expand(&Pattern::parse(&args.action));
+    let baseline = match &args.stack {
+        Some(name) => stack::sources(name, &args.config).map(|sources| sources.baseline),
+        None => Ok(args.baseline.clone()),
+    };
+    let inside = baseline.and_then(|name| baseline_of(&name)).map(|b| actions_named(&b.policy, catalog)).unwrap_or_default();
+    let (mut first, rest): (Vec<_>, Vec<_>) = named.into_iter().partition(|action| inside.contains(action));
+    if first.is_empty() {
+        first = rest;
+    }
+    let more = if first.len() > OFFERED { ", …" } else { "" };
+    let names: Vec<String> = first.iter().take(OFFERED).map(|action| format!("`{action}`")).collect();
+    CliError::usage(match names.is_empty() {
+        true => format!("`{}` is a pattern, and no action that the catalogue knows matches it", args.action),
+        false => format!(
+            "`{}` is a pattern, and each action has its own reasons; ask for one: {}{more}",
+            args.action,
+            names.join(", ")
+        ),
+    })
 }

@@ -162,14 +162,16 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
 
 /// What a configured stack is judged by.
 pub(super) struct Sources {
+    pub(super) description: PathBuf,
     pub(super) baseline: String,
     pub(super) coverage: Option<PathBuf>,
 }
 
-/// Reads which baseline and which coverage `policyc.toml` gives a stack.
+/// Reads which description, baseline and coverage `policyc.toml` gives a stack.
 pub(super) fn sources(name: &str, file: &Path) -> Result<Sources, CliError> {
     let (config, home) = load_config(name, file)?;
-    Ok(Sources { baseline: baseline_name(&config, &home), coverage: config.coverage.map(|c| home.join(c)) })
+    let (description, baseline) = (home.join(&config.description), baseline_name(&config, &home));
+    Ok(Sources { description, baseline, coverage: config.coverage.map(|c| home.join(c)) })
 }
 
 fn baseline_name(config: &StackConfig, home: &Path) -> String {

@@ -12,7 +12,7 @@ use super::subset::{Budget, Counterexample, Verdict, within};
 /// What became of access to some actions. What matters most comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fate {
-    /// Something is allowed that was not, and nothing was lost.
+    /// Something is allowed that was not, and nothing was lost as far as that is decided.
     Gained,
     /// Something is allowed that was not, and something else is no longer allowed.
     Exchanged,
@@ -37,7 +37,7 @@ pub struct Change {
     pub gained: Option<Counterexample>,
     /// A request that was allowed and is not any more, for the first action.
     pub lost: Option<Counterexample>,
-    /// Why it is undecided; empty otherwise.
+    /// What is undecided, and why; empty where everything is decided.
     pub doubt: String,
 }
 
@@ -72,7 +72,11 @@ fn decide(old: &[Document], new: &[Document], actions: Vec<String>, budget: &Bud
     let change = |fate, gained, lost| Change { fate, actions, gained, lost, doubt: String::new() };
     Some(match (gained, lost) {
         (Verdict::NotProved(gained), Verdict::NotProved(lost)) => change(Fate::Exchanged, Some(gained), Some(lost)),
-        (Verdict::NotProved(gained), _) => change(Fate::Gained, Some(gained), None),
+        (Verdict::NotProved(gained), Verdict::Refused(doubt)) => {
+            let doubt = format!("whether something is lost as well is not decided: {doubt}");
+            Change { doubt, ..change(Fate::Gained, Some(gained), None) }
+        }
+        (Verdict::NotProved(gained), Verdict::Proved) => change(Fate::Gained, Some(gained), None),
         (Verdict::Refused(doubt), lost) => {
             let lost = if let Verdict::NotProved(lost) = lost { Some(lost) } else { None };
             Change { doubt, ..change(Fate::Undecided, None, lost) }

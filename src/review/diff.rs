@@ -5,10 +5,10 @@ use similar::TextDiff;
 
 use crate::iam::Policy;
 
-/// A unified diff of two policies, both in policyc's layout, so that only content differs.
+/// A unified diff of two policies, both in policyc's layout and order, so that only content differs.
 #[must_use]
 pub fn unified(old: &Policy, old_name: &str, new: &Policy, new_name: &str) -> String {
-    let (old_text, new_text) = (sorted(old).to_json(), new.to_json());
+    let (old_text, new_text) = (sorted(old).to_json(), sorted(new).to_json());
     TextDiff::from_lines(&old_text, &new_text).unified_diff().context_radius(2).header(old_name, new_name).to_string()
 }
 
@@ -33,9 +33,9 @@ pub fn colour(diff: &str) -> String {
     diff.lines().map(paint).collect::<Vec<_>>().join("\n")
 }
 
-/// The policy with the entries of each statement in order, so that AWS's own order makes no difference.
+/// The policy with its statements and their entries in order: IAM reads neither, so neither makes a difference.
 fn sorted(policy: &Policy) -> Policy {
-    use crate::iam::{ActionSpec, ResourceSpec};
+    use crate::iam::{ActionSpec, ResourceSpec, Statement};
     let mut policy = policy.clone();
     for statement in &mut policy.statements {
         match &mut statement.actions {
@@ -45,6 +45,11 @@ fn sorted(policy: &Policy) -> Policy {
             ResourceSpec::Only(p) | ResourceSpec::AllBut(p) => p.sort(),
         }
     }
-    policy.statements.sort_by_key(|s| format!("{:?}{:?}", s.actions, s.resources));
+    let service = |statement: &Statement| match &statement.actions {
+        ActionSpec::Only(p) | ActionSpec::AllBut(p) => {
+            p.first().map(|p| p.to_string().split(':').next().unwrap_or_default().to_owned())
+        }
+    };
+    policy.statements.sort_by_cached_key(|s| (service(s), s.clone()));
     policy
 }

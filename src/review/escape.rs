@@ -1,9 +1,17 @@
 //! Making log content harmless for where it is shown: one function for each place.
 
-/// Text for a terminal: control characters, bidirectional overrides and other invisible characters are written as
-/// `\u{…}`, so that a name in a log can neither move the cursor nor pose as something else.
+/// Text for a terminal, which may be the log of a CI job: control characters, bidirectional controls and other invisible
+/// characters are written as `\u{…}`, so that a name in a log can neither move the cursor nor pose as something else, and
+/// `##[`, which GitHub's runner takes for a command anywhere in a line, is broken up.
+///
+/// Source: actions/runner, `src/Runner.Common/ActionCommand.cs`, `TryParse`.
 #[must_use]
 pub fn terminal(text: &str) -> String {
+    visible(text).replace("##[", "#\\u{23}[")
+}
+
+/// Text in which every character can be seen.
+fn visible(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         if is_treacherous(c) {
@@ -15,10 +23,20 @@ pub fn terminal(text: &str) -> String {
     safe
 }
 
-/// [`terminal`], but line ends stay.
+/// [`terminal`], but line ends stay, and no line begins like a workflow command.
+///
+/// Source: actions/runner, `src/Runner.Common/ActionCommand.cs`, `TryParseV2`: white space before `::` is skipped.
 #[must_use]
 pub fn terminal_lines(text: &str) -> String {
-    text.split('\n').map(terminal).collect::<Vec<_>>().join("\n")
+    let line = |line: &str| {
+        let safe = terminal(line);
+        let start = safe.len() - safe.trim_start().len();
+        match (safe.get(..start), safe.get(start..).and_then(|rest| rest.strip_prefix("::"))) {
+            (Some(space), Some(rest)) => format!("{space}\\u{{3a}}:{rest}"),
+            _ => safe,
+        }
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Text between the tags, or in a quoted attribute, of an HTML document. What [`terminal`] shows as `\u{…}` is shown so
@@ -26,7 +44,7 @@ pub fn terminal_lines(text: &str) -> String {
 #[must_use]
 pub fn html(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in terminal(text).chars() {
+    for c in visible(text).chars() {
         match c {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
@@ -49,7 +67,7 @@ pub fn html(text: &str) -> String {
 #[must_use]
 pub fn markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in terminal(text).chars() {
+    for c in visible(text).chars() {
         match c {
             '@' | '#' => safe.push_str(&format!("&#{};<!-- -->", u32::from(c))),
             ' ' | '-' | '/' | ',' | ';' | '+' | '=' | '%' => safe.push(c),
@@ -67,7 +85,7 @@ pub fn json(text: &str) -> String {
     quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"')).unwrap_or_default().to_owned()
 }
 
-/// A JSON document in which what [`terminal`] would not show stands as `\uXXXX`: the same document, safe to print. Such
+/// A JSON document in which what [`terminal`] would not print stands as `\uXXXX`: the same document, safe to print. Such
 /// characters can only stand in strings.
 #[must_use]
 pub fn json_document(text: &str) -> String {
@@ -80,7 +98,7 @@ pub fn json_document(text: &str) -> String {
             safe.push(c);
         }
     }
-    safe
+    safe.replace("##[", "#\\u0023[")
 }
 
 /// The message of a GitHub workflow command (`::error::MESSAGE`).
@@ -88,7 +106,8 @@ pub fn json_document(text: &str) -> String {
 /// Source: actions/toolkit, `packages/core/src/command.ts`, `escapeData`.
 #[must_use]
 pub fn workflow(text: &str) -> String {
-    terminal_lines(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let lines: Vec<String> = text.split('\n').map(visible).collect();
+    lines.join("\n").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// A property of a GitHub workflow command (`::error title=PROPERTY::…`).
@@ -113,9 +132,17 @@ pub fn uri(path: &str) -> String {
     safe
 }
 
+/// Characters that are not seen or change how others are seen.
+///
+/// Source: Unicode 16.0, `DerivedCoreProperties.txt`, Default_Ignorable_Code_Point, with the line and paragraph separators,
+/// the interlinear annotations, and U+2800, a Braille pattern without dots.
 fn is_treacherous(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -128,6 +155,15 @@ mod tests {
         assert_eq!(terminal("evil\u{202e}gpj.exe"), "evil\\u{202e}gpj.exe");
         assert_eq!(terminal("Zürich 東京"), "Zürich 東京");
         assert_eq!(terminal_lines("a\nb\u{7}"), "a\nb\\u{7}");
+        for invisible in ['\u{61c}', '\u{ad}', '\u{3164}', '\u{fe0f}', '\u{e0101}', '\u{2066}', '\u{200d}', '\u{2800}'] {
+            assert_eq!(terminal(&format!("a{invisible}b")), format!("a{}b", invisible.escape_unicode()));
+        }
+    }
+
+    #[test]
+    fn no_line_is_a_workflow_command() {
+        assert_eq!(terminal_lines(" ::error::x\n+ ::y\n::z"), " \\u{3a}:error::x\n+ ::y\n\\u{3a}:z");
+        assert_eq!(terminal("a ##[add-mask]b"), "a #\\u{23}[add-mask]b");
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Why an action is granted, or is not: what the report knows of it, for people and programs.
 
+use std::collections::BTreeMap;
+
 use anstyle::{AnsiColor, Style};
 use handlebars::Handlebars;
 use serde::Serialize;
 
 use super::escape::terminal;
-use super::report::{EvidenceReport, Report};
-use crate::catalog::describe::ActionDescription;
-use crate::derive::verdict::ScopeVerdict;
+use super::report::{EvidenceReport, Report, WindowReport};
+use crate::catalog::coverage::Visibility;
+use crate::catalog::describe::{ActionDescription, NeededBy};
+use crate::derive::verdict::{ScopeVerdict, Verdict};
 use crate::derive::{Reported, Rung};
 use crate::prove::document::{Document, Effect};
 use crate::prove::evaluate::ArnReading;
@@ -58,6 +61,12 @@ pub struct Explained {
     pub failed: Vec<Reported>,
     /// The event ids of calls of it from somewhere else.
     pub suspicious: Vec<String>,
+    /// Where a use would have been seen, and what of that was looked at; a sentence each.
+    pub looked_at: Vec<String>,
+    /// Findings that say why a resource is coarser than what was seen.
+    pub coarser: Vec<String>,
+    /// Those of the features that need it which are in use or declared, and how that is known.
+    pub features_in_use: BTreeMap<String, String>,
     /// The catalogue's entry.
     pub catalogue: ActionDescription,
 }
@@ -101,9 +110,46 @@ impl Explained {
                 .filter(|row| row.action.as_str() == action)
                 .map(|row| row.event.clone())
                 .collect(),
+            looked_at: if own.is_some() { looked_at(report, catalogue) } else { Vec::new() },
+            coarser: coarser(report, action),
+            features_in_use: report
+                .features
+                .iter()
+                .filter(|(name, _)| catalogue.features.iter().any(|need| need.feature == **name))
+                .map(|(name, how)| (name.clone(), how.clone()))
+                .collect(),
             catalogue: catalogue.clone(),
         }
     }
+}
+
+/// Where a use of the action would have been seen, and which calls were looked at.
+fn looked_at(report: &Report, catalogue: &ActionDescription) -> Vec<String> {
+    let events = if catalogue.events.is_empty() { String::new() } else { format!(": {}", catalogue.events.join(", ")) };
+    let shows = match &catalogue.cloudtrail {
+        Visibility::Management => format!("CloudTrail shows a use as a management event{events}"),
+        Visibility::Data { kind, .. } if report.coverage.data.contains(kind) => {
+            format!("CloudTrail shows a use as a data event of {kind}, which this trail has{events}")
+        }
+        Visibility::Data { kind, source } => {
+            format!("CloudTrail shows a use only as a data event of {kind}, and this trail has none; see {source}")
+        }
+        Visibility::Blind { confidence, source } => format!("CloudTrail does not show a use ({confidence}); see {source}"),
+    };
+    let days = |w: &WindowReport| format!("{} to {}", w.first, w.last);
+    let whose = match report.instances.len() {
+        1 => "the one instance".to_owned(),
+        n => format!("the {n} instances"),
+    };
+    let window = report.window.as_ref().map_or("no event at all".to_owned(), days);
+    vec![shows, format!("calls of {whose} of the role were looked at, {window}")]
+}
+
+fn coarser(report: &Report, action: &str) -> Vec<String> {
+    let quoted = format!("`{action}`");
+    let about = report.findings.iter().filter(|f| f.message.contains(&quoted));
+    let coarse = about.filter(|f| ["coarser-resource", "resource-unknown", "collapsed-names"].contains(&f.code));
+    coarse.map(|f| format!("{} ({})", f.message, f.code)).collect()
 }
 
 /// The Allow statements of the policy that match; read by the checker's own reader.
@@ -162,8 +208,12 @@ fn view(one: &Explained) -> View {
             sections.push(Section { head: head.to_owned(), rows });
         }
     };
-    section("granted on", one.scopes.iter().map(scope).collect());
-    section("seen", one.evidence.iter().map(seen).collect());
+    section("granted on", one.scopes.iter().flat_map(scope).collect());
+    section("coarser than what was seen", one.coarser.iter().map(|text| terminal(text)).collect());
+    section("seen", one.evidence.iter().flat_map(seen).collect());
+    if !one.granted || one.evidence.is_none() {
+        section("looked at", one.looked_at.iter().map(|text| terminal(text)).collect());
+    }
     let last = one.last_accessed.iter().map(|last| terminal(&last.says));
     section("last accessed, as IAM says; denied attempts and every session count", last.collect());
     section("outside the baseline", one.outside.iter().map(reported).collect());
@@ -173,37 +223,56 @@ fn view(one: &Explained) -> View {
         "from somewhere else, so it counts for nothing",
         one.suspicious.iter().map(|id| format!("event {}", terminal(id))).collect(),
     );
-    let features = one.catalogue.features.iter().map(|need| {
-        terminal(&format!("{} on {}: {} (policyc catalog feature {})", need.feature, need.on, need.why, need.feature))
-    });
-    section("features that need it", features.collect());
+    let (used, unused): (Vec<_>, Vec<_>) =
+        one.catalogue.features.iter().partition(|need| one.features_in_use.contains_key(&need.feature));
+    section("features in use that need it", used.into_iter().flat_map(|need| feature(one, need)).collect());
+    section("features that would need it, and are not in use", unused.into_iter().flat_map(|need| feature(one, need)).collect());
     View {
-        title: format!("{}{on}  {}", paint(Style::new().bold(), &terminal(&one.action)), terminal(&one.role)),
+        title: format!("{}{on}, for {}", paint(Style::new().bold(), &terminal(&one.action)), terminal(&one.role)),
         verdict,
         because: terminal(&one.because),
         sections,
     }
 }
 
-fn scope(scope: &ScopeVerdict) -> String {
-    let rung = match scope.rung {
-        Rung::Exact => "the name as it was seen",
-        Rung::Ephemeral => "the parts of the name that live for a short time are left open",
-        Rung::Prefix => "the folder that several names share",
-        Rung::Type => "the resource type in this account and region",
-        Rung::Any => "the action takes no resource",
+/// The resource, and below it how general it is and why it is there.
+fn scope(scope: &ScopeVerdict) -> Vec<String> {
+    let rung = match (scope.verdict, scope.rung) {
+        (_, Rung::Any) => "the action takes no resource",
+        (Verdict::Used, Rung::Exact) => "the name as it was seen",
+        (Verdict::Used, Rung::Ephemeral) => "as it was seen, the parts of the name that live for a short time left open",
+        (Verdict::Used, Rung::Prefix) => "the folder that the names seen have in common",
+        (Verdict::Used, Rung::Type) => {
+            "the resource type in this account and region: no narrower pattern holds all that was seen"
+        }
+        (_, Rung::Type) => "not seen; the resource type in this account and region, which the feature needs",
+        _ => "not seen; what the feature needs",
     };
-    let because = if scope.because.is_empty() { String::new() } else { format!("; {}", scope.because.join("; ")) };
-    terminal(&format!("{} — {rung}{because}", scope.resource))
+    let because = scope.because.iter().map(|why| format!("  {}", terminal(why)));
+    [terminal(&scope.resource.to_string()), format!("  {rung}")].into_iter().chain(because).collect()
 }
 
-fn seen(evidence: &EvidenceReport) -> String {
-    let events = evidence.events.iter().take(EVENTS).cloned().collect::<Vec<_>>().join(", ");
-    let plural = if evidence.calls == 1 { "call" } else { "calls" };
-    terminal(&format!("{} {plural}, {} to {}; events {events}", evidence.calls, evidence.first, evidence.last))
+fn feature(one: &Explained, need: &NeededBy) -> Vec<String> {
+    let known = one.features_in_use.get(&need.feature).map(|how| format!(" ({how})")).unwrap_or_default();
+    vec![terminal(&format!("{}{known}: {}, on {}", need.feature, need.why, need.on)), terminal(&format!("  {}", need.source))]
+}
+
+fn seen(evidence: &EvidenceReport) -> Vec<String> {
+    let when = when(evidence.calls, &evidence.first, &evidence.last);
+    let events = evidence.events.iter().take(EVENTS).map(|id| format!("  event {}", terminal(id)));
+    std::iter::once(terminal(&when)).chain(events).collect()
+}
+
+fn when(calls: u64, first: &str, last: &str) -> String {
+    match calls {
+        1 => format!("1 call, {first}"),
+        n if first == last => format!("{n} calls, {first}"),
+        n => format!("{n} calls, {first} to {last}"),
+    }
 }
 
 fn reported(row: &Reported) -> String {
     let events = row.events.iter().take(EVENTS).cloned().collect::<Vec<_>>().join(", ");
-    terminal(&format!("{} ({} calls, {} to {}; {}; events {events})", row.resource, row.calls, row.first, row.last, row.why))
+    let on = if row.resource.is_any() { "a resource that the record does not name".to_owned() } else { row.resource.to_string() };
+    terminal(&format!("{on}: {}; {}; event {events}", when(row.calls, &row.first, &row.last), row.why))
 }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::granted::{Says, says};
+use super::measured::Size;
+use super::witness::{Shown, shown};
 use crate::catalog::Catalog;
 use crate::iam::{Action, ActionSpec, Pattern, Policy};
 use crate::prove::compare::{Change, Fate, compare};
-use crate::prove::document::{Document, Effect};
-use crate::prove::evaluate::{ArnReading, Decision, Value, evaluate};
+use crate::prove::document::Document;
 use crate::prove::proof::Answer;
 use crate::prove::subset::{Budget, Counterexample, Verdict, within};
 
@@ -17,6 +19,17 @@ pub const SCHEMA: u32 = 1;
 
 /// Stands for the actions of a pattern that AWS may add tomorrow.
 const TO_COME: &str = "AnActionToCome";
+
+/// How that is shown.
+const TO_COME_SHOWN: &str = "… (to come)";
+
+/// Stands for the services that AWS may add tomorrow.
+const SERVICE_TO_COME: &str = "aservicetocome";
+
+/// An action that stands for those to come, as people read it.
+fn readable(action: &str) -> String {
+    action.replace(SERVICE_TO_COME, "*").replace(TO_COME, TO_COME_SHOWN)
+}
 
 /// One side: what it is called, and its policies, all together.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +61,7 @@ pub struct Meaning {
     pub changes: Vec<Row>,
     /// How much is granted.
     pub size: Size,
-    /// Which of activity, facts and tool changed, as far as certificates beside the policies say so.
+    /// Why access changed: the activity, the settings, the facts or the tool, as far as that is known.
     pub causes: Vec<String>,
 }
 
@@ -63,55 +76,51 @@ pub struct Row {
     pub risk: String,
     /// The actions.
     pub actions: Vec<String>,
+    /// What is behind it, where that was told apart: a clause for each cause.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub because: Vec<String>,
+    /// What the old side's statements say of the first action.
+    pub before: Vec<Says>,
+    /// What the new side's statements say of it.
+    pub now: Vec<Says>,
     /// A request that is allowed now and was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gained: Option<Shown>,
     /// A request that was allowed and is not any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<Shown>,
-    /// Why it is undecided; empty otherwise.
+    /// What is undecided, and why; empty where everything is decided.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub doubt: String,
 }
 
 impl Row {
+    /// The row for some of its actions; what is shown of one is as true of another.
+    #[must_use]
+    pub fn of(&self, actions: Vec<String>) -> Self {
+        let first = actions.first().cloned().unwrap_or_default();
+        let shown = |shown: &Shown| match actions.contains(&shown.action) {
+            true => shown.clone(),
+            false => Shown { action: first.clone(), ..shown.clone() },
+        };
+        let (gained, lost) = (self.gained.as_ref().map(shown), self.lost.as_ref().map(shown));
+        Self { gained, lost, actions, ..self.clone() }
+    }
+
     fn unknown(fate: Fate, arn: &str) -> Self {
         Self {
             fate: word(fate),
             level: String::new(),
             risk: String::new(),
             actions: vec![format!("whatever {arn} grants")],
+            because: Vec::new(),
+            before: Vec::new(),
+            now: Vec::new(),
             gained: None,
             lost: None,
             doubt: "its document is not known here".to_owned(),
         }
     }
-}
-
-/// A request that tells the two sides apart.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Shown {
-    /// The action.
-    pub action: String,
-    /// The resource.
-    pub resource: String,
-    /// The context keys that are present.
-    pub context: BTreeMap<String, Vec<String>>,
-    /// The statement that allows it, on the side that does: its `Sid`, or its position from 1.
-    pub statement: String,
-}
-
-/// How much is granted, before and after. An action counts where some statement allows it at all.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Size {
-    /// How many actions the Service Authorization Reference knows.
-    pub known: usize,
-    /// How many of them are granted.
-    pub actions: [usize; 2],
-    /// How many of these are granted on every resource: by a statement whose Resource is `*`.
-    pub everywhere: [usize; 2],
-    /// How many are granted, by access level.
-    pub levels: BTreeMap<String, [usize; 2]>,
 }
 
 impl Meaning {
@@ -143,7 +152,7 @@ impl Meaning {
             nothing_gained,
             reason,
             changes: rows.into_iter().map(|(_, row)| row).collect(),
-            size: size([old, new], catalog),
+            size: Size::of([old, new], catalog),
             causes,
         }
     }
@@ -169,7 +178,7 @@ fn actions(sides: [&Side; 2], catalog: &Catalog) -> Vec<String> {
             names.extend(catalog.reference.expand(&pattern).iter().map(ToString::to_string));
             let text = pattern.to_string();
             if text == "*" {
-                to_come.insert(format!("aservicetocome:{TO_COME}"));
+                to_come.insert(format!("{SERVICE_TO_COME}:{TO_COME}"));
             } else if text.contains(['*', '?']) {
                 to_come.insert(text.replace('*', TO_COME).replace('?', "X"));
             } else if let Some(action) = Action::parse(&text) {
@@ -188,72 +197,29 @@ fn rows(change: &Change, old: &Side, new: &Side, catalog: &Catalog) -> Vec<(usiz
         let level = facts.map(|facts| facts.level.clone()).unwrap_or_default();
         let risk = action.as_ref().and_then(|action| catalog.risks.of(action));
         let (rank, risk) = risk.map_or((usize::MAX, String::new()), |(rank, risk)| (rank, risk.to_owned()));
-        groups.entry((rank, level, risk)).or_default().push(name.replace(TO_COME, "… (to come)"));
+        groups.entry((rank, level, risk)).or_default().push(readable(name));
     }
     let row = |((rank, level, risk), actions): ((usize, String, String), Vec<String>)| {
+        let named = |shown: Shown| Shown { action: readable(&shown.action), ..shown };
+        let to_come = |name: &&String| !name.contains(TO_COME_SHOWN);
+        // The same statements match all actions of a row, so that a request for one is a request for another.
+        let asked = |found: &Counterexample| actions.first().filter(to_come).unwrap_or(&found.request.action).clone();
+        let first = change.actions.first().map_or("", String::as_str);
         let row = Row {
             fate: word(change.fate),
             level,
             risk,
-            gained: change.gained.as_ref().map(|found| shown(found, &new.documents, &actions)),
-            lost: change.lost.as_ref().map(|found| shown(found, &old.documents, &actions)),
+            because: Vec::new(),
+            before: says(old, first),
+            now: says(new, first),
+            gained: change.gained.as_ref().map(|found| named(shown(found, &asked(found), new, old, catalog))),
+            lost: change.lost.as_ref().map(|found| named(shown(found, &asked(found), old, new, catalog))),
             doubt: change.doubt.clone(),
             actions,
         };
         (rank, row)
     };
     groups.into_iter().map(row).collect()
-}
-
-/// The request for the first action of the row: the same statements match all of them.
-fn shown(found: &Counterexample, documents: &[Document], actions: &[String]) -> Shown {
-    let mut request = found.request.clone();
-    let action = actions.first().filter(|action| !action.contains("(to come)"));
-    let action = action.cloned().unwrap_or_else(|| found.request.action.clone());
-    request.action.clone_from(&action);
-    let statement = match evaluate(documents, &request, found.reading) {
-        Decision::Allowed { document, statement } => name_of(documents, document, statement),
-        _ => String::new(),
-    };
-    let values = |value: Value| match value {
-        Value::One(one) => vec![one],
-        Value::Many(many) => many,
-    };
-    let context = request.context.into_iter().map(|(key, value)| (key, values(value))).collect();
-    Shown { action, resource: request.resource, context, statement }
-}
-
-fn name_of(documents: &[Document], document: usize, statement: usize) -> String {
-    let sid = documents.get(document).and_then(|d| d.statements.get(statement)).and_then(|s| s.sid.clone());
-    sid.filter(|sid| !sid.is_empty()).unwrap_or_else(|| format!("statement {}", statement + 1))
-}
-
-fn size(sides: [&Side; 2], catalog: &Catalog) -> Size {
-    let all = catalog.reference.expand(&Pattern::any());
-    let mut size = Size { known: all.len(), ..Size::default() };
-    let nothing = BTreeMap::new();
-    for action in &all {
-        let name = action.to_string();
-        for (side, at) in sides.iter().zip(0..) {
-            let allows = || side.documents.iter().flat_map(|d| &d.statements).filter(|s| s.effect == Effect::Allow);
-            let matching: Vec<_> = allows().filter(|s| s.action.matches(&name, &nothing)).collect();
-            let slot = |counts: &mut [usize; 2]| {
-                if let Some(count) = counts.get_mut::<usize>(at) {
-                    *count += 1;
-                }
-            };
-            if matching.is_empty() {
-                continue;
-            }
-            slot(&mut size.actions);
-            let level = catalog.reference.action(action).map(|facts| facts.level.clone()).unwrap_or_default();
-            slot(size.levels.entry(level).or_default());
-            if matching.iter().any(|s| s.resource(ArnReading::Segmented).matches("\u{0}", &nothing)) {
-                slot(&mut size.everywhere);
-            }
-        }
-    }
-    size
 }
 
 fn word(fate: Fate) -> &'static str {

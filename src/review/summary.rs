@@ -64,10 +64,10 @@ fn heading(report: &Report) -> Vec<Vec<Piece>> {
     let window = report.window.as_ref().map_or("no events".to_owned(), |w| format!("{} to {}", day(&w.first), day(&w.last)));
     let version = if report.baseline.version.is_empty() { String::new() } else { format!(" {}", report.baseline.version) };
     let whose = format!(
-        "account {} · {} · {} instance(s) · {window} · baseline {}{version}",
+        "account {} · {} · {} · {window} · baseline {}{version}",
         report.account,
         report.region,
-        report.instances.len(),
+        plural(report.instances.len() as u64, "instance"),
         report.baseline.name
     );
     vec![vec![piece("bold", &report.role)], vec![piece("dim", whose)]]
@@ -105,16 +105,25 @@ type Rows = Vec<Vec<Piece>>;
 
 fn sections(report: &Report) -> Vec<(Vec<Piece>, Rows)> {
     let mut sections = Vec::new();
-    let mut add = |heading: &str, note: &str, rows: Rows| {
+    let mut section = |heading: &str, note: &str, count: usize, rows: Rows| {
         if !rows.is_empty() {
-            let heading = vec![piece("bold", format!("{heading} ({})", rows.len())), plain(" "), piece("dim", note)];
+            let mut heading = vec![piece("bold", format!("{heading} ({count})"))];
+            if !note.is_empty() {
+                heading.extend([plain(" "), piece("dim", note)]);
+            }
             sections.push((heading, rows));
         }
     };
-    add("Used", "seen in the trail, and it passed authorisation", granted(report, Verdict::Used));
-    add("Floor", "the source cannot show it; a feature needs it", granted(report, Verdict::Floor));
-    add("Not granted, not visible", "the source could not have shown it", names(report, Verdict::Blind));
-    add("Not granted, not seen", "the source would have shown it", names(report, Verdict::Unseen));
+    // Actions are counted, not lines: an action may have several resources, and a line several actions.
+    let having = |verdict: Verdict| report.actions.iter().filter(|a| a.scopes.iter().any(|s| s.verdict == verdict)).count();
+    let judged = |verdict: Verdict| report.actions.iter().filter(|a| a.verdict == verdict).count();
+    let seen = "seen in the trail, and it passed authorisation";
+    section("Used", seen, having(Verdict::Used), granted(report, Verdict::Used));
+    section("Floor", "the source cannot show it; a feature needs it", having(Verdict::Floor), granted(report, Verdict::Floor));
+    let hidden = "the source could not have shown it";
+    section("Not granted, not visible", hidden, judged(Verdict::Blind), names(report, Verdict::Blind));
+    section("Not granted, not seen", "the source would have shown it", judged(Verdict::Unseen), names(report, Verdict::Unseen));
+    let mut add = |heading: &str, note: &str, rows: Rows| section(heading, note, rows.len(), rows);
     add("Outside the baseline", "called, and never granted", report.outside.iter().map(called).collect());
     add("Denied", "adds nothing and removes nothing", report.denied.iter().map(called).collect());
     add("Suspicious", "the instances' credentials, used from somewhere else", report.suspicious.iter().map(suspicious).collect());
@@ -132,7 +141,8 @@ fn granted(report: &Report, verdict: Verdict) -> Rows {
                 Verdict::Used => action.evidence.as_ref().filter(|_| n == 0).map_or(String::new(), |e| plural(e.calls, "call")),
                 _ => scope.because.join("; "),
             };
-            rows.push(vec![plain(format!("{name:<44} {}  ", scope.resource)), piece("dim", why)]);
+            let gap = if why.is_empty() { "" } else { "  " };
+            rows.push(vec![plain(format!("{name:<44} {}{gap}", scope.resource)), piece("dim", why)]);
         }
     }
     rows

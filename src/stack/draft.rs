@@ -56,6 +56,11 @@ impl Draft {
             text.push_str(&self.stack(&name, baseline));
             roles.iter().for_each(|role| text.push_str(&self.role(&name, role)));
         }
+        if let Some(first) = self.roles.first().filter(|_| groups.is_empty()) {
+            text.push_str("\n# No role could be set up as it is. This is what one would look like:\n");
+            let sketch = self.stack("main", "baseline.json") + &self.role("main", first);
+            text.extend(sketch.lines().map(|line| format!("#{}{}\n", if line.is_empty() { "" } else { " " }, line)));
+        }
         let rest = |heading: &str, roles: Vec<&Found>| {
             let line = |r: &Found| format!("#     {} in {}\n", plain(&r.logical_id), plain(&r.template));
             if roles.is_empty() {
@@ -100,9 +105,8 @@ impl Draft {
         let mut text = format!("\n# Used by {users}.\n[[stack.{stack}.role]]\n");
         match self.deployed(role) {
             Some(name) => text.push_str(&format!("stack = {}\n", quoted(name))),
-            None => {
-                text.push_str(&format!("stack = {:<38}# the name of the deployed stack; a guess\n", quoted(stem(&role.template))))
-            }
+            None => text
+                .push_str(&format!("stack = {:<37} # the name of the deployed stack; a guess\n", quoted(stem(&role.template)))),
         }
         text.push_str(&format!("logical-id = {}\ntemplate = {}\n", quoted(&role.logical_id), quoted(&role.template)));
         text.push_str(&format!("policy = {}\n", quoted(&self.policy(role))));
