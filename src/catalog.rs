@@ -8,6 +8,7 @@
 //! | `coverage` | what CloudTrail can show, and under which event selector |
 //! | `features` | how a feature of Systems Manager shows itself, what it needs, and why |
 //! | `buckets` | the S3 buckets of Systems Manager in every region |
+//! | `endpoints` | VPC endpoints: the actions of their services, and what is fetched through them unsigned |
 //! | `shapes` | partitions, names that live for a short time, parameters that name resources |
 //! | `event_history` | the limits of CloudTrail's event history |
 //! | `risks` | actions that a reviewer wants to see first |
@@ -17,6 +18,7 @@ pub mod baselines;
 pub mod buckets;
 pub mod coverage;
 pub mod describe;
+pub mod endpoints;
 pub mod errors;
 pub mod events;
 pub mod features;
@@ -32,13 +34,14 @@ use sha2::{Digest, Sha256};
 use crate::iam::Action;
 
 /// The embedded tables beside the reference, as they were written.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     include_str!("catalog/data/events.json"),
     include_str!("catalog/data/errors.json"),
     include_str!("catalog/data/coverage.json"),
     include_str!("catalog/data/features.json"),
     include_str!("catalog/data/buckets.json"),
     include_str!("catalog/data/shapes.json"),
+    include_str!("catalog/data/endpoints.json"),
 ];
 
 /// What limits the fetching of records, but decides nothing about a policy and so is no part of [`Catalog::digest`].
@@ -64,6 +67,8 @@ pub struct Catalog {
     pub event_history: history::EventHistory,
     /// Buckets of Systems Manager.
     pub buckets: buckets::Buckets,
+    /// VPC endpoints.
+    pub endpoints: endpoints::Endpoints,
     /// Shapes of names.
     pub shapes: shapes::Shapes,
     /// Actions that a reviewer wants to see first.
@@ -95,7 +100,7 @@ impl Catalog {
     }
 
     fn around(reference: reference::Reference) -> Self {
-        let [events, errors, coverage, features, buckets, shapes] = TABLES;
+        let [events, errors, coverage, features, buckets, shapes, endpoints] = TABLES;
         Self {
             reference,
             events: table(events),
@@ -105,6 +110,7 @@ impl Catalog {
             event_history: table(EVENT_HISTORY),
             buckets: table(buckets),
             shapes: table(shapes),
+            endpoints: table(endpoints),
             risks: table(RISKS),
         }
     }
@@ -142,7 +148,7 @@ mod tests {
                 panic!("{}: {e}", std::any::type_name::<T>());
             }
         }
-        let [events, errors, coverage, features, buckets, shapes] = super::TABLES;
+        let [events, errors, coverage, features, buckets, shapes, endpoints] = super::TABLES;
         check::<super::events::Events>(events);
         check::<super::errors::Errors>(errors);
         check::<super::coverage::Visibilities>(coverage);
@@ -150,6 +156,7 @@ mod tests {
         check::<super::history::EventHistory>(super::EVENT_HISTORY);
         check::<super::buckets::Buckets>(buckets);
         check::<super::shapes::Shapes>(shapes);
+        check::<super::endpoints::Endpoints>(endpoints);
         check::<super::risks::Risks>(super::RISKS);
         assert!(super::reference::Reference::embedded().services().count() > 400);
     }

@@ -13,6 +13,7 @@ mod derive;
 mod diff;
 mod documents;
 mod emit;
+mod endpoint;
 mod error;
 mod evaluate;
 mod explain;

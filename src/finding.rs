@@ -91,6 +91,8 @@ codes! {
     CollapsedNames, "collapsed-names", Note, "So many names were used that the ledger keeps only their common shape.";
     TemplateNote, "template-note", Note, "Something in the template was done in a way worth knowing.";
     KeptPolicies, "kept-policies", Note, "Other policies stay attached to the role; the derived policy holds only what they lack.";
+    EndpointNarrower, "endpoint-narrower", Warning, "A role behind a VPC endpoint may do something that the endpoint does not let through.";
+    EndpointUnused, "endpoint-unused", Error, "No role behind a VPC endpoint needs anything of its service, and an endpoint policy cannot be empty.";
     NotProved, "not-proved", Error, "The prover found a request that the policy allows and the baseline does not.";
     ProofRefused, "proof-refused", Error, "The prover does not model something in the policies, or ran out of its budget.";
 }

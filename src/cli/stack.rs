@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::arguments::{Format, RoleArgs, TrailArgs};
+use super::endpoint::{self, DerivedEndpoint};
 use super::error::CliError;
 use super::question::{self, RoleName};
 use super::{Outcome, Verdict, derive, files, observe, print};
@@ -28,6 +29,8 @@ pub(super) struct Request<'a> {
 
 /// One role of the stack, derived.
 pub(super) struct Derived {
+    /// The stack it belongs to.
+    pub(super) stack: String,
     pub(super) logical_id: String,
     /// Where its policy is written.
     pub(super) policy: PathBuf,
@@ -38,9 +41,10 @@ pub(super) struct Derived {
     pub(super) template: Option<PathBuf>,
 }
 
-/// Everything a stack's derivation gives: the roles, and every file as it should be.
+/// Everything a stack's derivation gives: the roles, the endpoints, and every file as it should be.
 pub(super) struct StackResult {
     pub(super) roles: Vec<Derived>,
+    pub(super) endpoints: Vec<DerivedEndpoint>,
     pub(super) outputs: Vec<(PathBuf, Vec<u8>)>,
     /// The templates as they were read.
     pub(super) templates: BTreeMap<PathBuf, Vec<u8>>,
@@ -55,7 +59,7 @@ pub(super) fn certificate_path(policy: &Path) -> PathBuf {
 
 impl StackResult {
     pub(super) fn refused(&self) -> bool {
-        self.roles.iter().any(|r| r.compiled.derivation.refused())
+        self.roles.iter().any(|r| r.compiled.derivation.refused()) || self.endpoints.iter().any(|e| e.compiled.refused())
     }
 
     pub(super) fn reports(&self) -> BTreeMap<&str, &Report> {
@@ -67,7 +71,9 @@ impl StackResult {
             print::result(&String::from_utf8_lossy(&derive::json(&self.reports())?));
             return Ok(());
         }
-        self.roles.iter().try_for_each(|role| derive::show(&role.question, &role.compiled, &role.report, format))
+        self.roles.iter().try_for_each(|role| derive::show(&role.question, &role.compiled, &role.report, format))?;
+        self.endpoints.iter().for_each(endpoint::show);
+        Ok(())
     }
 }
 
@@ -114,7 +120,13 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
     let (ledger, found) = observe::observe(&trail, interest, catalog)?;
 
     let facts = Facts::of(&ledger, catalog);
-    let mut result = StackResult { roles: Vec::new(), outputs: Vec::new(), templates: BTreeMap::new(), facts: facts.clone() };
+    let mut result = StackResult {
+        roles: Vec::new(),
+        endpoints: Vec::new(),
+        outputs: Vec::new(),
+        templates: BTreeMap::new(),
+        facts: facts.clone(),
+    };
     let mut templates: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
     for (wanted, (stack, role)) in config.role.iter().zip(&roles) {
         let question = ask(request, &config, &home, &description, wanted, role, &ledger, catalog)?;
@@ -141,7 +153,19 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
         report.certificate = Some(certificate);
         report.logical_id = Some(wanted.logical_id.clone());
         let template = wanted.template.as_ref().map(|t| home.join(t));
-        result.roles.push(Derived { logical_id: wanted.logical_id.clone(), policy, question, compiled, report, template });
+        let (stack, logical_id) = (wanted.stack.clone(), wanted.logical_id.clone());
+        result.roles.push(Derived { stack, logical_id, policy, question, compiled, report, template });
+    }
+    let context = endpoint::Context {
+        name: request.name,
+        config: request.config,
+        home: &home,
+        inject: request.inject,
+        description: &description,
+        ledger: &ledger,
+    };
+    for wanted in &config.endpoint {
+        endpoint::compile(&context, wanted, &mut result, &mut templates)?;
     }
     result.outputs.extend(templates);
     Ok(result)
@@ -221,6 +245,17 @@ fn ask(
     Ok(question)
 }
 
+/// What is known of a deployed stack.
+pub(super) fn values(description: &StackDescription, stack: &Stack) -> StackValues {
+    StackValues {
+        partition: description.partition.clone(),
+        region: description.region.clone(),
+        account: description.account.clone(),
+        names: stack.resources.iter().chain(&stack.parameters).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        ..StackValues::default()
+    }
+}
+
 #[allow(clippy::too_many_arguments)] // see `ask`
 fn inject(
     request: &Request<'_>,
@@ -232,13 +267,7 @@ fn inject(
     path: &Path,
     bytes: &[u8],
 ) -> Result<Vec<u8>, CliError> {
-    let values = StackValues {
-        partition: description.partition.clone(),
-        region: description.region.clone(),
-        account: description.account.clone(),
-        names: stack.resources.iter().chain(&stack.parameters).map(|(k, v)| (k.clone(), v.clone())).collect(),
-        ..StackValues::default()
-    };
+    let values = values(description, stack);
     let baseline = format!("{} {}", question.baseline.name, question.baseline.version);
     let comments = [
         "Generated by policyc from recorded activity; do not edit by hand.".to_owned(),
