@@ -53,10 +53,7 @@ impl Catalog {
     /// The repositories of a region.
     pub fn repositories<'a>(&'a self, region: &str) -> impl Iterator<Item = &'a Repository> + use<'a> {
         let partition = self.partition(region).to_owned();
-        self.endpoints
-            .repositories
-            .iter()
-            .filter(move |r| r.partitions.is_empty() || r.partitions.contains(&partition))
+        self.endpoints.repositories.iter().filter(move |r| r.partitions.is_empty() || r.partitions.contains(&partition))
     }
 }
 
