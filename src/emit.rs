@@ -7,6 +7,7 @@
 //! proved.
 
 pub mod cloudformation;
+pub mod comments;
 pub mod effective;
 mod eject;
 pub mod endpoint;

@@ -24,6 +24,9 @@ pub struct StackConfig {
     /// A coverage declaration, a JSON file.
     #[serde(default)]
     pub coverage: Option<String>,
+    /// A folder with Handlebars templates for the comments of sections.
+    #[serde(default)]
+    pub comments: Option<String>,
     /// The roles to derive.
     pub role: Vec<RoleConfig>,
     /// The VPC endpoints whose policies are derived from those of the roles behind them.
