@@ -8,6 +8,7 @@
 //! | `coverage` | what CloudTrail can show, and under which event selector |
 //! | `features` | how a feature of Systems Manager shows itself, what it needs, and why |
 //! | `buckets` | the S3 buckets of Systems Manager in every region |
+//! | `endpoints` | VPC endpoints: the actions of their services, and what is fetched through them unsigned |
 //! | `shapes` | partitions, names that live for a short time, parameters that name resources |
 //! | `event_history` | the limits of CloudTrail's event history |
 //! | `operations` | what policyc asks of AWS, and the permissions it needs for that |
@@ -18,6 +19,7 @@ pub mod baselines;
 pub mod buckets;
 pub mod coverage;
 pub mod describe;
+pub mod endpoints;
 pub mod errors;
 pub mod events;
 pub mod features;
@@ -34,13 +36,14 @@ use sha2::{Digest, Sha256};
 use crate::iam::Action;
 
 /// The embedded tables beside the reference, as they were written.
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 7] = [
     include_str!("catalog/data/events.json"),
     include_str!("catalog/data/errors.json"),
     include_str!("catalog/data/coverage.json"),
     include_str!("catalog/data/features.json"),
     include_str!("catalog/data/buckets.json"),
     include_str!("catalog/data/shapes.json"),
+    include_str!("catalog/data/endpoints.json"),
 ];
 
 /// What limits the fetching of records, but decides nothing about a policy and so is no part of [`Catalog::digest`].
@@ -69,6 +72,8 @@ pub struct Catalog {
     pub event_history: history::EventHistory,
     /// Buckets of Systems Manager.
     pub buckets: buckets::Buckets,
+    /// VPC endpoints.
+    pub endpoints: endpoints::Endpoints,
     /// Shapes of names.
     pub shapes: shapes::Shapes,
     /// What policyc asks of AWS.
@@ -102,7 +107,7 @@ impl Catalog {
     }
 
     fn around(reference: reference::Reference) -> Self {
-        let [events, errors, coverage, features, buckets, shapes] = TABLES;
+        let [events, errors, coverage, features, buckets, shapes, endpoints] = TABLES;
         Self {
             reference,
             events: table(events),
@@ -113,6 +118,7 @@ impl Catalog {
             buckets: table(buckets),
             shapes: table(shapes),
             operations: table(OPERATIONS),
+            endpoints: table(endpoints),
             risks: table(RISKS),
         }
     }
@@ -150,7 +156,7 @@ mod tests {
                 panic!("{}: {e}", std::any::type_name::<T>());
             }
         }
-        let [events, errors, coverage, features, buckets, shapes] = super::TABLES;
+        let [events, errors, coverage, features, buckets, shapes, endpoints] = super::TABLES;
         check::<super::events::Events>(events);
         check::<super::errors::Errors>(errors);
         check::<super::coverage::Visibilities>(coverage);
@@ -159,6 +165,7 @@ mod tests {
         check::<super::buckets::Buckets>(buckets);
         check::<super::shapes::Shapes>(shapes);
         check::<super::operations::Operations>(super::OPERATIONS);
+        check::<super::endpoints::Endpoints>(endpoints);
         check::<super::risks::Risks>(super::RISKS);
         assert!(super::reference::Reference::embedded().services().count() > 400);
     }

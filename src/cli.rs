@@ -16,6 +16,7 @@ mod derive;
 mod diff;
 mod documents;
 mod emit;
+mod endpoint;
 mod error;
 mod evaluate;
 mod explain;

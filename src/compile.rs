@@ -1,5 +1,6 @@
 //! The driver, pure: derive, write the document, prove.
 
+pub mod endpoint;
 pub mod opinion;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,30 +44,36 @@ impl Compiled {
         Certificate::issue(subjects(Subject::of(policy, "", self.document.as_bytes()), question, facts), &self.proof)
     }
 
-    /// Why each statement is there, by `Sid`, in lines short enough for a comment. Counts and dates are left out, so that
-    /// more of the same activity changes nothing.
+    /// Why each statement is there; see [`reasons`].
     #[must_use]
     pub fn reasons(&self) -> BTreeMap<String, Vec<String>> {
-        let mut reasons = BTreeMap::new();
-        for statement in &self.derivation.policy.statements {
-            let lines: BTreeSet<String> =
-                self.derivation.grants.iter().filter(|g| answers(statement, g)).flat_map(|g| self.why(g)).collect();
-            let (seen, features): (Vec<_>, Vec<_>) = lines.into_iter().partition(|l| l == SEEN);
-            reasons.insert(statement.sid.clone(), seen.into_iter().chain(features).collect());
-        }
-        reasons
+        reasons(&self.derivation)
     }
+}
 
-    fn why(&self, grant: &Grant) -> BTreeSet<String> {
-        let needs = grant.needs.iter().filter_map(|i| self.derivation.needs.get(*i));
-        needs
-            .flat_map(|n| &n.because)
-            .map(|because| match because {
-                Because::Seen => SEEN.to_owned(),
-                Because::Feature { feature, why, .. } => format!("{feature}: {why}"),
-            })
-            .collect()
+/// Why each statement of a derivation is there, by `Sid`, in lines short enough for a comment. Counts and dates are left
+/// out, so that more of the same activity changes nothing.
+#[must_use]
+pub fn reasons(derivation: &Derivation) -> BTreeMap<String, Vec<String>> {
+    let mut reasons = BTreeMap::new();
+    for statement in &derivation.policy.statements {
+        let lines: BTreeSet<String> =
+            derivation.grants.iter().filter(|g| answers(statement, g)).flat_map(|g| why(derivation, g)).collect();
+        let (seen, features): (Vec<_>, Vec<_>) = lines.into_iter().partition(|l| l == SEEN);
+        reasons.insert(statement.sid.clone(), seen.into_iter().chain(features).collect());
     }
+    reasons
+}
+
+fn why(derivation: &Derivation, grant: &Grant) -> BTreeSet<String> {
+    let needs = grant.needs.iter().filter_map(|i| derivation.needs.get(*i));
+    needs
+        .flat_map(|n| &n.because)
+        .map(|because| match because {
+            Because::Seen => SEEN.to_owned(),
+            Because::Feature { feature, why, .. } => format!("{feature}: {why}"),
+        })
+        .collect()
 }
 
 /// The reason of what was observed.

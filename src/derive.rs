@@ -14,6 +14,7 @@
 pub mod cap;
 pub mod condense;
 pub mod demand;
+pub mod endpoint;
 pub mod floor;
 pub mod generalise;
 pub mod names;

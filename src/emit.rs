@@ -1,13 +1,16 @@
 //! Back ends: from a policy to what people deploy.
 //!
+//! [`endpoint`] does the same for the policy of a VPC endpoint, and [`routes`] says which roles are behind one.
 //! [`cloudformation`] puts a policy into the role of a template and takes the managed policy out; [`role`] says which
 //! roles a template has and who uses them; [`portable`] makes a policy independent of account, region and partition,
 //! and [`resolve`] undoes that with the values of a stack, so that what was written can be compared with what was
 //! proved.
 
 pub mod cloudformation;
+pub mod comments;
 pub mod effective;
 mod eject;
+pub mod endpoint;
 mod function;
 mod inline;
 mod managed;
@@ -18,6 +21,7 @@ pub mod portable;
 pub mod references;
 pub mod resolve;
 pub mod role;
+pub mod routes;
 pub mod section;
 pub mod separate;
 pub mod terraform;

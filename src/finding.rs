@@ -92,6 +92,8 @@ codes! {
     TemplateNote, "template-note", Note, "Something in the template was done in a way worth knowing.";
     KeptPolicies, "kept-policies", Note, "Other policies stay attached to the role; the derived policy holds only what they lack.";
     BaselineNewer, "baseline-newer", Note, "A policy is attached in a newer version than policyc carries; the attached version was taken.";
+    EndpointNarrower, "endpoint-narrower", Warning, "A role behind a VPC endpoint may do something that the endpoint does not let through.";
+    EndpointUnused, "endpoint-unused", Error, "No role behind a VPC endpoint needs anything of its service, and an endpoint policy cannot be empty.";
     NotProved, "not-proved", Error, "The prover found a request that the policy allows and the baseline does not.";
     SimulationDisagrees, "simulation-disagrees", Error, "IAM's own simulator and policyc's evaluator decide a request differently.";
     SimulationDenies, "simulation-denies", Error, "IAM's own simulator denies a request that is needed.";

@@ -7,6 +7,7 @@ pub mod action;
 pub mod arn;
 pub mod condition;
 pub mod document;
+pub mod everyone;
 pub mod pattern;
 
 pub use action::Action;

@@ -13,6 +13,7 @@ pub mod condition;
 mod counterexample;
 mod dimension;
 pub mod document;
+pub mod endpoint;
 pub mod evaluate;
 mod inclusion;
 mod json;

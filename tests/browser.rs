@@ -21,19 +21,22 @@ mod python;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
-fn chromium() -> String {
+/// Looked for, and installed, once: packages cannot be installed by two tests at the same time.
+static CHROMIUM: LazyLock<String> = LazyLock::new(|| {
     let named = std::env::var("CHROMIUM").ok();
     let places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].map(str::to_owned);
     let all: Vec<String> = named.into_iter().chain(places).collect();
     let find = || all.iter().find(|p| Path::new(p).exists()).cloned();
     let installed = || {
         // Browsers come from the system's packages only; where we may, we install one.
+        let _ = Command::new("apt-get").args(["update", "--quiet"]).output();
         let _ = Command::new("apt-get").args(["install", "--yes", "--quiet", "chromium"]).output();
         find()
     };
     find().or_else(installed).expect("no Chromium: install it (Debian: apt-get install chromium), or name it in CHROMIUM")
-}
+});
 
 fn check(name: &str, arguments: &[&str]) {
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -50,7 +53,7 @@ fn check(name: &str, arguments: &[&str]) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let looked = node::node()
         .arg(root.join("tests/browser/check.mjs"))
-        .args([&node::packages("browser"), Path::new(&chromium()), &page, pictures])
+        .args([&node::packages("browser"), Path::new(CHROMIUM.as_str()), &page, pictures])
         .arg(name)
         .output()
         .unwrap();

@@ -45,6 +45,16 @@ fn instance(subnet: &str, role: &str) -> Value {
     })
 }
 
+/// A policy file as the emulator shows the deployed policy: logical ids for names, `ACCOUNT` for the account.
+fn policy(file: &str, stack: &str) -> Value {
+    let read = |path: &str| -> Value { serde_json::from_slice(&std::fs::read(root().join(path)).unwrap()).unwrap() };
+    let mut text = read(&format!("policies/demo/{file}.json")).to_string();
+    for (id, name) in read("cfn/recording/stack.json")["stacks"][stack]["resources"].as_object().unwrap() {
+        text = text.replace(name.as_str().unwrap(), &format!("<{id}>"));
+    }
+    json!([serde_json::from_str::<Value>(&text.replace("111122223333", "ACCOUNT")).unwrap()])
+}
+
 fn bucket() -> Value {
     json!({
         "encryption": "AES256",
@@ -83,6 +93,10 @@ fn public_and_nat_subnets() {
             },
             "gateways": 2,
             "endpoints": {},
+            "policies": {
+                "PublicInstanceRole": policy("public-instance", "ssm-demo"),
+                "NatInstanceRole": policy("nat-instance", "ssm-demo"),
+            },
             "inbound": {"InstanceSecurityGroup": [], "InstanceSecurityGroup out": ["tcp 443-443 0.0.0.0/0"]},
             "bucket": bucket(),
             "log_group": 30,
@@ -121,6 +135,10 @@ fn private_subnet_without_any_gateway() {
                 "SsmMessagesEndpoint": "Interface com.amazonaws.us-east-1.ssmmessages",
                 "LogsEndpoint": "Interface com.amazonaws.us-east-1.logs",
                 "S3Endpoint": "Gateway com.amazonaws.us-east-1.s3",
+            },
+            "policies": {
+                "PrivateLinkInstanceRole": policy("privatelink-instance", "ssm-demo-privatelink"),
+                "S3Endpoint": policy("s3-endpoint", "ssm-demo-privatelink"),
             },
             "inbound": {
                 "InstanceSecurityGroup": [],

@@ -90,11 +90,42 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
         let parameters = format!("Parameters:\n  P:\n    Default: 'x, {ARN}'\n");
         check(&format!("{parameters}{}", template(&format!("ManagedPolicyArns: {use_of}"))), parameter);
     }
+    // A policy that functions make must not stay attached unseen.
+    let made = |line: usize| {
+        format!(
+            "line {line}: the managed policy's name goes through functions from here into `ManagedPolicyArns`; write its ARN out in the role first"
+        )
+    };
+    for entry in ["!FindInMap [M, !Ref AWS::Region, A]", "!FindInMap [!Ref X, a, A]", "!Select [0, !FindInMap [M, a, A]]"] {
+        let maps = format!("Mappings:\n  M: {{a: {{A: {ARN}}}, b: {{A: x}}}}\n");
+        for list in [format!("[{entry}, x]"), format!("!Split [',', {entry}]")] {
+            check(&format!("{maps}{}", template(&format!("ManagedPolicyArns: {list}"))), &made(2));
+        }
+    }
+    check(&template(&format!("ManagedPolicyArns: !Split [',', 'x,{ARN}']")), &made(6));
+    check(&template(&format!("ManagedPolicyArns: [!Select [0, [{ARN}, x]]]")), &made(6));
+    let name = "Parameters:\n  P:\n    Default: service-role/AmazonEC2RoleforSSM\n";
+    check(&format!("{name}{}", template("ManagedPolicyArns: [!Sub 'arn:${AWS::Partition}:iam::aws:policy/${P}']")), parameter);
     let twice = "role `Role` has the policy under more conditions than the section can follow, or beside another policy in one `Fn::If`; attach it under one condition, and derive again";
     let entries = |n: usize| (0..n).map(|n| format!("\n- !If [C{n}, {ARN}, x]")).collect::<String>();
     check(&template(&format!("ManagedPolicyArns:{}", entries(5))), twice);
     check(&template(&format!("ManagedPolicyArns:{}", entries(500))), twice);
     check(&template("Policies:\n- !If\n  - A\n  - PolicyName: derived\n  - PolicyName: other"), twice);
+}
+
+#[test]
+fn what_only_looks_like_the_managed_policy_stays() {
+    for entry in [
+        "!Ref AmazonEC2RoleforSSM",
+        "!Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/AmazonEC2RoleforSSM'",
+        "!Sub 'arn:${AWS::Partition}:iam::aws:policy/${P}'",
+        "!FindInMap [M, a, A]",
+        "!ImportValue x-AmazonEC2RoleforSSM",
+    ] {
+        let rest = "Parameters:\n  P:\n    Default: Other\nMappings:\n  M: {a: {A: AmazonEC2RoleforSSMplus}}\n  N: {a: {A: AmazonEC2RoleforSSM}}\n";
+        let (text, notes) = run(&format!("{rest}{}", template(&format!("ManagedPolicyArns: [{entry}]")))).unwrap();
+        assert!(text.contains(&format!("ManagedPolicyArns: [{entry}]")) && notes.contains(&Note::NothingReplaced), "{text}");
+    }
 }
 
 #[test]

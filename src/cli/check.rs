@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::CliError;
 use super::question::MANAGED_POLICY_LIMIT;
 use super::stack::Derived;
-use super::{Outcome, Verdict, print, stack};
+use super::{Outcome, Verdict, endpoint, print, stack};
 use crate::compile::{Facts, prove, subjects};
 use crate::finding::Severity;
 use crate::prove::certificate::{Certificate, Subject};
@@ -54,11 +54,19 @@ pub(super) fn run(args: &Args) -> Outcome {
         let path = stack::certificate_path(&role.policy);
         problems.iter().for_each(|problem| print::note(&format!("{}: {problem}", path.display())));
     }
+    for endpoint in &result.endpoints {
+        print::findings(&endpoint.compiled.findings, Severity::Warning);
+        let problems = endpoint::certificate_problems(endpoint, &result)?;
+        doubtful += usize::from(!problems.is_empty());
+        let path = stack::certificate_path(&endpoint.policy);
+        problems.iter().for_each(|problem| print::note(&format!("{}: {problem}", path.display())));
+    }
+    let certificates = result.roles.len() + result.endpoints.len();
     let (name, files, refused) = (&args.stack, result.outputs.len(), result.refused());
     let verdict = match (drift, refused, doubtful) {
-        (0, false, 0) => format!("{name}: {files} files are as derived, and {} certificates hold", result.roles.len()),
+        (0, false, 0) => format!("{name}: {files} files are as derived, and {certificates} certificates hold"),
         (_, true, _) => format!("{name}: an error finding forbids the policy"),
-        (0, false, n) => format!("{name}: {n} of {} certificates do not hold", result.roles.len()),
+        (0, false, n) => format!("{name}: {n} of {certificates} certificates do not hold"),
         (n, _, _) => format!("{name}: {n} of {files} files differ; run `policyc derive --stack {name}`"),
     };
     print::note(&verdict);
@@ -79,19 +87,23 @@ fn committed_subjects(result: &mut stack::StackResult) -> Result<Vec<super::opin
 /// Checks the committed certificate of a role against everything it names, and proves the committed policy again: what
 /// is attached is what is committed, whatever would be derived today.
 fn certificate_problems(role: &Derived, facts: &Facts) -> Result<Vec<String>, CliError> {
-    let path = stack::certificate_path(&role.policy);
-    let bytes = committed(&path)?;
-    if bytes.is_empty() {
-        return Ok(vec!["there is no certificate".to_owned()]);
-    }
-    let certificate = match Certificate::read(&bytes) {
+    let certificate = match certificate(&role.policy)? {
         Ok(certificate) => certificate,
-        Err(e) => return Ok(vec![e.to_string()]),
+        Err(problem) => return Ok(vec![problem]),
     };
     let policy = committed(&role.policy)?;
     let now = subjects(Subject::of("", "", &policy), &role.question, facts);
     let again = prove(&role.question, &role.compiled.derivation.observed, &policy);
     Ok(certificate.verify(&now, &again))
+}
+
+/// The committed certificate of a policy, or why there is none.
+pub(super) fn certificate(policy: &Path) -> Result<Result<Certificate, String>, CliError> {
+    let bytes = committed(&stack::certificate_path(policy))?;
+    if bytes.is_empty() {
+        return Ok(Err("there is no certificate".to_owned()));
+    }
+    Ok(Certificate::read(&bytes).map_err(|e| e.to_string()))
 }
 
 /// A unified diff of a file and what it should be.

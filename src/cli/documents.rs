@@ -21,7 +21,7 @@ impl Named {
         Subject::of(self.name.clone(), self.version.clone(), &self.bytes)
     }
 
-    /// Reads the document with the checker's own reader.
+    /// Reads the document with the checker's own reader of identity policies.
     pub(super) fn document(&self) -> Result<Document, CliError> {
         Document::read(&self.bytes).map_err(|e| CliError::input(&self.path, e))
     }

@@ -12,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::compile::Facts;
 use crate::ledger::Ledger;
 use crate::prove::certificate::{Certificate, Subjects};
+use crate::prove::document::{is_nothing, reader};
 use crate::prove::observed::calls;
 use crate::prove::proof::{Answer, Proof, Side, prove};
 use crate::prove::replay::Call;
@@ -70,8 +71,9 @@ pub(super) fn run(args: &Args) -> Outcome {
     let baseline = documents::load(&args.within)?;
     let kept = documents::load(&args.role.keep)?;
     let all = [&policies, &baseline, &kept];
-    for named in all.into_iter().flatten().filter(|n| !crate::prove::document::is_nothing(&n.bytes)) {
-        named.document()?;
+    let read = reader(policies.iter().chain(&baseline).map(|named| named.bytes.as_slice()));
+    for named in all.into_iter().flatten().filter(|n| !is_nothing(&n.bytes)) {
+        read(&named.bytes).map_err(|e| CliError::input(&named.path, e))?;
     }
     let (calls, ledger) = observed(args)?;
     let [new, old, beside] = all.map(|named| named.iter().map(|n| n.bytes.as_slice()).collect::<Vec<_>>());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::arguments::{Format, RoleArgs, TrailArgs};
+use super::endpoint::{self, DerivedEndpoint};
 use super::error::CliError;
 use super::question::{self, RoleName};
 use super::{Outcome, Verdict, derive, files, observe, print};
@@ -11,6 +12,7 @@ use crate::catalog::Catalog;
 use crate::compile::{Compiled, Facts, compile};
 use crate::derive::Question;
 use crate::emit::StackValues;
+use crate::emit::comments::{About, CommentError, Comments};
 use crate::emit::place::{Placement, place};
 use crate::ledger::Ledger;
 use crate::review::report::Report;
@@ -28,6 +30,8 @@ pub(super) struct Request<'a> {
 
 /// One role of the stack, derived.
 pub(super) struct Derived {
+    /// The stack it belongs to.
+    pub(super) stack: String,
     pub(super) logical_id: String,
     /// The role's ARN.
     #[cfg_attr(not(feature = "aws"), allow(dead_code))] // only an account is asked by it
@@ -41,9 +45,10 @@ pub(super) struct Derived {
     pub(super) template: Option<PathBuf>,
 }
 
-/// Everything a stack's derivation gives: the roles, and every file as it should be.
+/// Everything a stack's derivation gives: the roles, the endpoints, and every file as it should be.
 pub(super) struct StackResult {
     pub(super) roles: Vec<Derived>,
+    pub(super) endpoints: Vec<DerivedEndpoint>,
     pub(super) outputs: Vec<(PathBuf, Vec<u8>)>,
     /// The templates as they were read.
     pub(super) templates: BTreeMap<PathBuf, Vec<u8>>,
@@ -58,7 +63,7 @@ pub(super) fn certificate_path(policy: &Path) -> PathBuf {
 
 impl StackResult {
     pub(super) fn refused(&self) -> bool {
-        self.roles.iter().any(|r| r.compiled.derivation.refused())
+        self.roles.iter().any(|r| r.compiled.derivation.refused()) || self.endpoints.iter().any(|e| e.compiled.refused())
     }
 
     /// Every role, to be judged by others.
@@ -80,7 +85,9 @@ impl StackResult {
             print::result(&String::from_utf8_lossy(&derive::json(&self.reports())?));
             return Ok(());
         }
-        self.roles.iter().try_for_each(|role| derive::show(&role.question, &role.compiled, &role.report, format))
+        self.roles.iter().try_for_each(|role| derive::show(&role.question, &role.compiled, &role.report, format))?;
+        self.endpoints.iter().for_each(endpoint::show);
+        Ok(())
     }
 }
 
@@ -125,8 +132,15 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
         Interest { account: Some(description.account.clone()), roles: roles.iter().map(|(_, r)| r.name.clone()).collect() };
     let (ledger, found) = observe::observe(&trail, interest, catalog)?;
 
+    let comments = comments(&config, &home)?;
     let facts = Facts::of(&ledger, catalog);
-    let mut result = StackResult { roles: Vec::new(), outputs: Vec::new(), templates: BTreeMap::new(), facts: facts.clone() };
+    let mut result = StackResult {
+        roles: Vec::new(),
+        endpoints: Vec::new(),
+        outputs: Vec::new(),
+        templates: BTreeMap::new(),
+        facts: facts.clone(),
+    };
     let mut templates: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
     for (wanted, (stack, role)) in config.role.iter().zip(&roles) {
         let question = ask(request, &config, &home, &description, wanted, role, &ledger, catalog)?;
@@ -142,8 +156,10 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
                     bytes
                 }
             };
-            templates
-                .insert(path.clone(), inject(request, wanted, &description, stack, &question, &mut compiled, &path, &bytes)?);
+            templates.insert(
+                path.clone(),
+                inject(request, wanted, &description, stack, &question, &mut compiled, &comments, &path, &bytes)?,
+            );
         }
         let policy = home.join(&wanted.policy);
         let certificate = compiled.certificate(&files::name(&policy), &question, &facts);
@@ -153,8 +169,20 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
         report.certificate = Some(certificate);
         report.logical_id = Some(wanted.logical_id.clone());
         let template = wanted.template.as_ref().map(|t| home.join(t));
-        let arn = role.arn.clone();
-        result.roles.push(Derived { logical_id: wanted.logical_id.clone(), arn, policy, question, compiled, report, template });
+        let (stack, logical_id, arn) = (wanted.stack.clone(), wanted.logical_id.clone(), role.arn.clone());
+        result.roles.push(Derived { stack, logical_id, arn, policy, question, compiled, report, template });
+    }
+    let context = endpoint::Context {
+        name: request.name,
+        config: request.config,
+        home: &home,
+        inject: request.inject,
+        description: &description,
+        ledger: &ledger,
+        comments: &comments,
+    };
+    for wanted in &config.endpoint {
+        endpoint::compile(&context, wanted, &mut result, &mut templates)?;
     }
     result.outputs.extend(templates);
     Ok(result)
@@ -188,6 +216,20 @@ pub(super) fn is_configured(name: &str, file: &Path) -> Result<bool, CliError> {
     let text = String::from_utf8_lossy(&files::read(file)?).into_owned();
     let config = Config::parse(&text).map_err(|e| CliError::configuration(file, e))?;
     Ok(config.stack.contains_key(name))
+}
+
+/// The templates of comments: those of the configured folder in the place of policyc's own.
+fn comments(config: &StackConfig, home: &Path) -> Result<Comments, CliError> {
+    let mut comments = Comments::default();
+    let Some(folder) = config.comments.as_ref().map(|folder| home.join(folder)) else { return Ok(comments) };
+    let entries = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut paths: Vec<PathBuf> = entries.map_err(|e| CliError::configuration(&folder, e))?.iter().map(|e| e.path()).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| path.is_file() && !files::name(path).starts_with('.')) {
+        let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
+        comments.replace(&files::name(path), text).map_err(|e| CliError::configuration(path, e))?;
+    }
+    Ok(comments)
 }
 
 pub(super) fn load_config(name: &str, file: &Path) -> Result<(StackConfig, PathBuf), CliError> {
@@ -258,6 +300,17 @@ fn ask(
     Ok(question)
 }
 
+/// What is known of a deployed stack.
+pub(super) fn values(description: &StackDescription, stack: &Stack) -> StackValues {
+    StackValues {
+        partition: description.partition.clone(),
+        region: description.region.clone(),
+        account: description.account.clone(),
+        names: stack.resources.iter().chain(&stack.parameters).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        ..StackValues::default()
+    }
+}
+
 #[allow(clippy::too_many_arguments)] // see `ask`
 fn inject(
     request: &Request<'_>,
@@ -266,22 +319,16 @@ fn inject(
     stack: &Stack,
     question: &Question,
     compiled: &mut Compiled,
+    comments: &Comments,
     path: &Path,
     bytes: &[u8],
 ) -> Result<Vec<u8>, CliError> {
-    let values = StackValues {
-        partition: description.partition.clone(),
-        region: description.region.clone(),
-        account: description.account.clone(),
-        names: stack.resources.iter().chain(&stack.parameters).map(|(k, v)| (k.clone(), v.clone())).collect(),
-        ..StackValues::default()
-    };
+    let values = values(description, stack);
     let baseline = format!("{} {}", question.baseline.name, question.baseline.version);
-    let comments = [
-        "Generated by policyc from recorded activity; do not edit by hand.".to_owned(),
-        format!("It grants nothing beyond {}. To regenerate:", baseline.trim_end()),
-        format!("policyc derive --stack {}", request.name),
-    ];
+    let command = format!("policyc derive --stack {}", request.name);
+    let about = About { id: &wanted.logical_id, endpoint: false, baseline: baseline.trim_end(), command: &command };
+    let failed = |e: CommentError| CliError::configuration(request.config, e);
+    let lines = comments.section(&about).map_err(failed)?;
     let placed = place(
         bytes,
         &Placement {
@@ -289,8 +336,8 @@ fn inject(
             replaces: &question.baseline.name,
             attach_as: wanted.attach_as,
             policy: &compiled.derivation.policy,
-            reasons: &compiled.reasons(),
-            comments: &comments,
+            reasons: &comments.statements(&compiled.reasons()).map_err(failed)?,
+            comments: &lines,
             values: &values,
         },
         Catalog::embedded(),

@@ -117,6 +117,14 @@ pub enum InjectError {
         /// The parameter.
         parameter: String,
     },
+    /// Functions make the managed policy's ARN out of something else.
+    #[error(
+        "line {line}: the managed policy's name goes through functions from here into `ManagedPolicyArns`; write its ARN out in the role first"
+    )]
+    Made {
+        /// The line, counted from 1.
+        line: usize,
+    },
     /// The policy is attached under too many conditions, or shares one with another policy.
     #[error(
         "role `{role}` has the policy under more conditions than the section can follow, or beside another policy in one `Fn::If`; attach it under one condition, and derive again"
@@ -238,7 +246,7 @@ impl<'d> Role<'d> {
 }
 
 /// Refuses a mapping that takes one of the keys out of another mapping by `<<`: what stands there belongs to both.
-fn merged(node: Node<'_>, keys: &[&str]) -> Result<(), InjectError> {
+pub(crate) fn merged(node: Node<'_>, keys: &[&str]) -> Result<(), InjectError> {
     for (key, value) in node.entries().filter(|(key, _)| key.as_str() == Some("<<")) {
         let sources: Vec<Node<'_>> = if value.is_sequence() { value.items().collect() } else { vec![value] };
         if let Some(taken) = keys.iter().find(|wanted| sources.iter().any(|source| brings(*source, wanted, 8))) {

@@ -102,6 +102,9 @@ impl Presence {
     }
 }
 
+/// How deep functions are looked into that make a managed policy's ARN.
+const MAX_DEPTH: usize = 32;
+
 /// `!Ref AWS::NoValue`
 pub(crate) fn absent() -> Value {
     Value::tagged("Ref", Value::text("AWS::NoValue"))
@@ -174,9 +177,9 @@ impl Wanted<'_> {
             return Ok(Presence::choose(condition, self.list(yes)?, self.list(no)?));
         }
         self.parameter(node)?;
-        if let Some((_, argument)) = function(node) {
+        if function(node).is_some() {
             // `Split` of a parameter, or a list that is made otherwise.
-            argument.items().try_for_each(|item| self.parameter(item))?;
+            self.unmade(node, 0)?;
             return Ok(Presence::Never);
         }
         node.items().try_fold(Presence::Never, |found, item| Ok(found.or(self.entry(item)?)))
@@ -187,7 +190,69 @@ impl Wanted<'_> {
             return Ok(Presence::choose(condition, self.entry(yes)?, self.entry(no)?));
         }
         self.parameter(node)?;
-        Ok(if arn_text(node).is_some_and(|arn| self.is_meant(&arn)) { Presence::Always } else { Presence::Never })
+        let arn = arn_text(node);
+        if arn.as_ref().is_some_and(|arn| self.is_meant(arn)) {
+            return Ok(Presence::Always);
+        }
+        let open = |arn: &String| arn.matches("${").count() != arn.matches("${AWS::").count();
+        if arn.as_ref().is_none_or(open) {
+            self.unmade(node, 0)?;
+        }
+        Ok(Presence::Never)
+    }
+
+    /// Refuses a value that is made by functions out of one of the policies' names: taking it out would mean to rewrite
+    /// what makes it, and leaving it would leave the policy attached.
+    fn unmade(&self, node: Node<'_>, depth: usize) -> Result<(), InjectError> {
+        if depth > MAX_DEPTH {
+            return Ok(());
+        }
+        if let Some((name, argument)) = function(node) {
+            let first = argument.scalar().or_else(|| argument.items().next().and_then(Node::scalar)).unwrap_or("");
+            let referred = match name {
+                "Ref" => vec![first],
+                "Sub" => {
+                    pieces(first).into_iter().filter_map(|p| if let Piece::Variable(v) = p { Some(v) } else { None }).collect()
+                }
+                _ => Vec::new(),
+            };
+            for parameter in referred {
+                let default = self.doc.get(&["Parameters", parameter, "Default"]).and_then(Node::scalar).unwrap_or("");
+                if self.is_named_in(default) {
+                    return Err(InjectError::Parameter { parameter: parameter.to_owned() });
+                }
+            }
+            if matches!(name, "Ref" | "GetAtt" | "ImportValue") {
+                return Ok(());
+            }
+            if name == "FindInMap" {
+                let maps = self.doc.get(&["Mappings"]).into_iter().flat_map(Node::entries);
+                let named = argument.items().next().and_then(Node::as_str);
+                let meant = maps.filter(|(key, _)| named.is_none() || named == key.as_str());
+                meant.map(|(_, map)| map).try_for_each(|map| self.unmade(map, depth + 1))?;
+            }
+        }
+        if node.scalar().is_some_and(|text| self.is_named_in(text)) {
+            let (line, _) = self.doc.position(node.full_span().start);
+            return Err(InjectError::Made { line });
+        }
+        node.items().try_for_each(|item| self.unmade(item, depth + 1))?;
+        node.entries().try_for_each(|(_, value)| self.unmade(value, depth + 1))
+    }
+
+    /// Whether a text has the name of one of the policies in it, as a word.
+    fn is_named_in(&self, text: &str) -> bool {
+        let text = text.to_ascii_lowercase();
+        self.names.iter().any(|wanted| {
+            let wanted = wanted.to_ascii_lowercase();
+            let name = wanted.rsplit('/').next().unwrap_or(&wanted);
+            let within = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || "+=.@_-".contains(c));
+            let mut found = text.match_indices(name);
+            found.any(|(at, _)| {
+                let (before, after) = (text.get(..at).unwrap_or(""), text.get(at + name.len()..).unwrap_or(""));
+                !name.is_empty() && !within(before.chars().next_back()) && !within(after.chars().next())
+            })
+        })
     }
 
     /// A parameter whose default is one of the policies decides in each stack anew: nothing can be taken out here.

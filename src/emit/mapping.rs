@@ -1,6 +1,6 @@
-//! The `Mappings` entry of a role's section: names that AWS services have in each region.
+//! The `Mappings` entry of a role's section, or an endpoint's: names that AWS services have in each region.
 //!
-//! Each role has an entry of its own, so that injecting into one role never takes a name away from another.
+//! Each has an entry of its own, so that injecting into one role never takes a name away from another.
 
 use std::collections::BTreeMap;
 
@@ -94,7 +94,9 @@ impl<'d> Maps<'d> {
     }
 
     fn pair(&self, regional: &[RegionalName]) -> Pair {
-        let comment = format!("{MARKER} for role {}: names that AWS services have in each region.", self.role);
+        let kind = self.doc.get(&["Resources", self.role, "Type"]).and_then(Node::as_str);
+        let what = if kind == Some(super::role::ROLE) { "role" } else { "endpoint" };
+        let comment = format!("{MARKER} for {what} {}: names that AWS services have in each region.", self.role);
         Pair { comments: vec![comment], key: map_name(self.role), value: content(regional) }
     }
 

@@ -53,6 +53,9 @@ pub enum PlaceError {
     /// The template cannot be read, or not edited.
     #[error(transparent)]
     Inject(#[from] InjectError),
+    /// There is no such endpoint, or its policy is written in another way.
+    #[error(transparent)]
+    Endpoint(super::endpoint::EndpointError),
     /// The section cannot be evaluated with the stack's values.
     #[error("the section cannot be compared with the derived policy: {0}")]
     Resolve(#[from] ResolveError),
@@ -78,7 +81,11 @@ pub fn place(bytes: &[u8], placement: &Placement<'_>, catalog: &Catalog) -> Resu
     let document = Document::parse(bytes)?;
     let references = References::of(&document);
     let json = placement.policy.to_value();
-    let portable = portable(&json, &substitutions(&document, placement, &references, catalog));
+    let waiting = match placement.attach_as {
+        AttachAs::Inline => Vec::new(),
+        _ => separate::waiting(&document, placement.role),
+    };
+    let portable = portable(&json, &substitutions(&document, placement.role, placement.values, &references, waiting, catalog));
     let section = with_reasons(portable.section.clone(), placement.reasons);
     let replaced = placement.replaces.split(" + ").filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let request = Injection {
@@ -101,21 +108,24 @@ pub fn place(bytes: &[u8], placement: &Placement<'_>, catalog: &Catalog) -> Resu
         _ => separate::section_of(&written, placement.role),
     };
     let read = read.ok_or(PlaceError::Unfaithful)?;
-    let values = StackValues { mappings: mappings(&written), ..placement.values.clone() };
+    let mut values = StackValues { mappings: mappings(&written), ..placement.values.clone() };
+    values.names.extend(parameters(&document, placement.values));
     if resolve(&read, &values)? != json {
         return Err(PlaceError::Unfaithful);
     }
     Ok(Placed { bytes: written.bytes().to_vec(), findings: findings(placement.role, &portable, &notes) })
 }
 
-/// Every text of the template's own names that may stand in the policy, and the buckets whose names follow the region.
-fn substitutions<'a>(
+/// Every text of the template's own names that may stand in the policy of this role or endpoint, and the buckets whose
+/// names follow the region.
+pub(super) fn substitutions<'a>(
     document: &Document,
-    placement: &Placement<'a>,
+    owner: &'a str,
+    values: &StackValues,
     references: &'a References,
+    waiting: Vec<String>,
     catalog: &Catalog,
 ) -> Substitutions<'a> {
-    let values = placement.values;
     let kind = |id: &str| document.get(&["Resources", id, "Type"]).and_then(Node::as_str);
     let named = |(id, name): (&String, &String)| {
         let row = catalog.shapes.template_names.iter().find(|row| kind(id) == Some(row.kind.as_str()))?;
@@ -127,27 +137,62 @@ fn substitutions<'a>(
             attribute: row.attribute.clone(),
         })
     };
+    let names: Vec<Named> = values.names.iter().filter_map(named).collect();
+    let given = given_names(document, values, catalog).into_iter().filter(|own| names.iter().all(|n| n.name != own.name));
     let follows: BTreeSet<String> = catalog
         .features()
         .iter()
         .flat_map(|f| catalog.service_buckets(&f.name, &values.region, &[]).buckets)
         .filter(|bucket| bucket.follows_region)
         .map(|bucket| bucket.name)
+        .chain(catalog.repositories(&values.region).flat_map(|r| r.buckets(&values.region)))
         .collect();
     Substitutions {
         partition: values.partition.clone(),
         region: values.region.clone(),
         account: values.account.clone(),
-        names: values.names.iter().filter_map(named).collect(),
+        names: names.iter().cloned().chain(given).collect(),
         follows_region: follows,
         by_region: by_region(catalog),
-        map: map_name(placement.role),
-        cycles: Some((references, placement.role)),
-        waiting: match placement.attach_as {
-            AttachAs::Inline => Vec::new(),
-            _ => separate::waiting(document, placement.role),
-        },
+        map: map_name(owner),
+        cycles: Some((references, owner)),
+        waiting,
     }
+}
+
+/// The values of a template's parameters of type `String`, by name: what the stack has, or the default.
+pub(super) fn parameters(document: &Document, values: &StackValues) -> BTreeMap<String, String> {
+    let all = document.get(&["Parameters"]).into_iter().flat_map(Node::entries);
+    let value = |(key, parameter): (Node<'_>, Node<'_>)| {
+        let id = key.as_str()?;
+        let default = || parameter.get("Default").and_then(Node::scalar).map(str::to_owned);
+        let plain = parameter.get("Type").and_then(Node::as_str) == Some("String");
+        plain.then(|| values.names.get(id).cloned().or_else(default)).flatten().map(|value| (id.to_owned(), value))
+    };
+    all.filter_map(value).collect()
+}
+
+/// The shortest value of a parameter that is taken for the name of a resource whatever the parameter is called.
+const TELLING: usize = 8;
+
+/// Names of resources that parameters hold: a value that no other parameter has, and that is long enough not to be the
+/// same by chance, or whose parameter is called after the kind of resource.
+fn given_names(document: &Document, values: &StackValues, catalog: &Catalog) -> Vec<Named> {
+    let parameters = parameters(document, values);
+    let mut found = Vec::new();
+    for (id, value) in &parameters {
+        if value.is_empty() || parameters.values().filter(|other| *other == value).count() > 1 {
+            continue;
+        }
+        for row in &catalog.shapes.template_names {
+            let kind = row.kind.rsplit(':').next().unwrap_or_default().to_ascii_lowercase();
+            if value.len() >= TELLING || id.to_ascii_lowercase().contains(&kind) {
+                let (service, before) = (row.service.clone(), row.before.clone());
+                found.push(Named { service, before, name: value.clone(), id: id.clone(), attribute: None });
+            }
+        }
+    }
+    found
 }
 
 /// The buckets whose names follow no rule, for a `Mappings` entry: kind → region → name.
@@ -168,7 +213,7 @@ fn by_region(catalog: &Catalog) -> Vec<RegionalName> {
 }
 
 /// Puts the reasons above the statements.
-fn with_reasons(section: Value, reasons: &BTreeMap<String, Vec<String>>) -> Value {
+pub(super) fn with_reasons(section: Value, reasons: &BTreeMap<String, Vec<String>>) -> Value {
     let Value::Map(mut pairs) = section else { return section };
     for pair in pairs.iter_mut().filter(|p| p.key == "Statement") {
         if let Value::Seq(items) = &mut pair.value {
@@ -187,7 +232,8 @@ fn explain(item: &mut Item, reasons: &BTreeMap<String, Vec<String>>) {
     }
 }
 
-fn findings(role: &str, portable: &Portable, notes: &[Note]) -> Vec<Finding> {
+/// What stays as it is in the template, and why.
+pub(super) fn kept_literal(role: &str, portable: &Portable) -> Vec<Finding> {
     let stays = |note: &PortableNote| match note {
         PortableNote::RegionInName { text } => Finding::new(
             Code::RegionInName,
@@ -201,6 +247,10 @@ fn findings(role: &str, portable: &Portable, notes: &[Note]) -> Vec<Finding> {
             format!("in `{role}`, `{name}` stays literal: a reference to `{id}` would close a dependency cycle"),
         ),
     };
+    portable.notes.iter().map(stays).collect()
+}
+
+fn findings(role: &str, portable: &Portable, notes: &[Note]) -> Vec<Finding> {
     let told = |note: &Note| match note {
         Note::Conditional { conditions } => Some(format!(
             "in `{role}`, the policy stands under the condition {} as the managed policy did",
@@ -213,5 +263,5 @@ fn findings(role: &str, portable: &Portable, notes: &[Note]) -> Vec<Finding> {
         Note::NothingReplaced => None,
     };
     let notes = notes.iter().filter_map(told).map(|text| Finding::new(Code::TemplateNote, text));
-    portable.notes.iter().map(stays).chain(notes).collect()
+    kept_literal(role, portable).into_iter().chain(notes).collect()
 }

@@ -61,6 +61,13 @@ impl References {
     }
 }
 
+/// What a node refers to: resources, parameters and pseudo parameters.
+pub(crate) fn names(node: Node<'_>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    nodes(node, &mut found);
+    found
+}
+
 fn nodes(node: Node<'_>, found: &mut BTreeSet<String>) {
     if let Some((name, argument)) = function(node) {
         function_names(name, argument, found);

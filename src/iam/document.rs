@@ -47,7 +47,7 @@ pub struct Statement {
 }
 
 /// An identity policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     /// `true` for version 2012-10-17, `false` for 2008-10-17 (also when `Version` is missing).
     pub variables: bool,
@@ -71,7 +71,7 @@ pub enum PolicyError {
     },
 }
 
-fn wrong(at: &str, problem: impl Into<String>) -> PolicyError {
+pub(super) fn wrong(at: &str, problem: impl Into<String>) -> PolicyError {
     PolicyError::Grammar { at: at.to_owned(), problem: problem.into() }
 }
 

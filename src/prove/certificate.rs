@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::endpoint::EndpointProof;
 use super::proof::{Answer, Proof};
 
 /// The version of the format.
@@ -43,8 +44,25 @@ pub struct Certificate {
     pub covers_observed: Answer,
     /// How many distinct calls were replayed for that.
     pub calls_replayed: usize,
+    /// Of an endpoint policy: what was proved about the roles behind the endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Behind>,
     /// What is not proved.
     pub not_proved: Vec<String>,
+}
+
+/// What a certificate of an endpoint policy says of the roles behind the endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Behind {
+    /// The prefix of the actions that the endpoint carries.
+    pub service: String,
+    /// The policies of the roles.
+    pub roles: Vec<Subject>,
+    /// Is every permission of the roles that the baseline lets through let through?
+    pub covers_grants: Answer,
+    /// How many permissions that are.
+    pub grants: usize,
 }
 
 /// Something that a certificate is about.
@@ -116,8 +134,17 @@ impl Certificate {
             within_baseline: proof.within_baseline,
             covers_observed: proof.covers_observed.verdict,
             calls_replayed: proof.covers_observed.calls,
+            endpoint: None,
             not_proved: NOT_PROVED.map(str::to_owned).to_vec(),
         }
+    }
+
+    /// Certifies what was proved about an endpoint policy; `roles` are the policies of the roles behind the endpoint.
+    #[must_use]
+    pub fn issue_endpoint(subjects: Subjects, service: &str, roles: Vec<Subject>, proof: &EndpointProof) -> Self {
+        let (covers_grants, grants) = (proof.covers_grants.verdict, proof.covers_grants.grants);
+        let behind = Behind { service: service.to_owned(), roles, covers_grants, grants };
+        Self { endpoint: Some(behind), ..Self::issue(subjects, &proof.proof) }
     }
 
     /// Reads a certificate.
@@ -161,7 +188,6 @@ impl Certificate {
                 problems.push(format!("it names a {what} {}, now it is {}", short(&then.sha256), short(&now.sha256)));
             }
         }
-        let digests = |subjects: &[Subject]| -> Vec<String> { subjects.iter().map(|s| s.sha256.clone()).collect() };
         if digests(&self.kept) != digests(&now.kept) {
             problems.push("it names other policies that stay attached".to_owned());
         }
@@ -183,6 +209,34 @@ impl Certificate {
         }
         problems
     }
+
+    /// As [`Certificate::verify`], for the certificate of an endpoint policy.
+    #[must_use]
+    pub fn verify_endpoint(&self, now: &Subjects, roles: &[Subject], again: &EndpointProof) -> Vec<String> {
+        let mut problems = self.verify(now, &again.proof);
+        let Some(behind) = &self.endpoint else {
+            problems.push("it says nothing of the roles behind the endpoint".to_owned());
+            return problems;
+        };
+        if digests(&behind.roles) != digests(roles) {
+            problems.push("it names other policies of roles behind the endpoint".to_owned());
+        }
+        let (then, now) = (behind.covers_grants, again.covers_grants.verdict);
+        if then != Answer::Proved {
+            problems.push(format!("it says `{then}` of `covers the permissions of the roles`"));
+        }
+        if now != Answer::Proved {
+            problems.push(format!("proved again, `covers the permissions of the roles` is `{now}`"));
+        }
+        if behind.grants != again.covers_grants.grants {
+            problems.push(format!("it counts {} permissions, now there are {}", behind.grants, again.covers_grants.grants));
+        }
+        problems
+    }
+}
+
+fn digests(subjects: &[Subject]) -> Vec<&str> {
+    subjects.iter().map(|s| s.sha256.as_str()).collect()
 }
 
 fn short(digest: &str) -> String {

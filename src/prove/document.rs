@@ -1,7 +1,7 @@
 //! Policy documents as the prover reads them: the bytes of the final document, the documented grammar, nothing else.
 //!
 //! The grammar is that of identity policies (IAM User Guide, "Grammar of the IAM JSON policy language", read 2026-11):
-//! no `Id`, no `Principal`, no empty lists, no unknown elements. A document that violates it is rejected with the place
+//! no `Id`, no `Principal` but in endpoint policies, no empty lists, no unknown elements. A document that violates it is rejected with the place
 //! and the reason; it is never evaluated in part.
 
 use std::collections::BTreeSet;
@@ -115,11 +115,34 @@ impl Document {
     /// [`DocumentError::Syntax`] where the bytes are not JSON, [`DocumentError::Grammar`] with the first place that
     /// violates the grammar, an object with two equal keys included.
     pub fn read(bytes: &[u8]) -> Result<Self, DocumentError> {
-        let json: Json = serde_json::from_slice(bytes).map_err(|error| DocumentError::Syntax(error.to_string()))?;
-        if let Some((path, name)) = json.duplicate("$") {
-            return Err(grammar(&path, format!("the key `{name}` stands twice in one object")));
+        Self::of(&parse(bytes)?)
+    }
+
+    /// Reads the policy of a VPC endpoint whose statements all have `Principal: "*"`, as what it says apart from that.
+    ///
+    /// Any other principal is refused: what it means depends on the kind of endpoint (on a gateway endpoint an account is
+    /// its root user only; AWS PrivateLink Guide, "Principals for gateway endpoints", read 2026-11).
+    ///
+    /// # Errors
+    /// As for [`Document::read`], and where a statement has another principal or none.
+    pub fn read_for_everyone(bytes: &[u8]) -> Result<Self, DocumentError> {
+        let mut json = parse(bytes)?;
+        if let Json::Object(members) = &mut json {
+            members.retain(|(name, value)| name != "Id" || !matches!(value, Json::Text(_)));
         }
-        let members = object(&json, "$")?;
+        for (path, statement) in statements_of(&mut json) {
+            let Json::Object(members) = statement else { continue };
+            let before = members.len();
+            members.retain(|(name, value)| name != "Principal" || !matches!(value, Json::Text(text) if text == "*"));
+            if members.len() + 1 != before {
+                return Err(grammar(&path, "the principal of an endpoint policy must be `\"*\"` here; no other is modelled"));
+            }
+        }
+        Self::of(&json)
+    }
+
+    fn of(json: &Json) -> Result<Self, DocumentError> {
+        let members = object(json, "$")?;
         known(members, "$", &["Version", "Statement"])?;
         let version = match find(members, "Version") {
             None => Version::V2008,
@@ -140,6 +163,41 @@ impl Document {
         unique_sids(&statements)?;
         Ok(Self { version, statements })
     }
+}
+
+fn parse(bytes: &[u8]) -> Result<Json, DocumentError> {
+    let json: Json = serde_json::from_slice(bytes).map_err(|error| DocumentError::Syntax(error.to_string()))?;
+    match json.duplicate("$") {
+        Some((path, name)) => Err(grammar(&path, format!("the key `{name}` stands twice in one object"))),
+        None => Ok(json),
+    }
+}
+
+/// The statements of a document that may be of any form, with their places.
+fn statements_of(json: &mut Json) -> Vec<(String, &mut Json)> {
+    let Json::Object(members) = json else { return Vec::new() };
+    match members.iter_mut().find(|(name, _)| name == "Statement") {
+        Some((_, Json::List(items))) => {
+            items.iter_mut().enumerate().map(|(i, item)| (format!("$.Statement[{i}]"), item)).collect()
+        }
+        Some((_, one)) => vec![("$.Statement".to_owned(), one)],
+        None => Vec::new(),
+    }
+}
+
+/// Reads documents.
+pub type Reader = fn(&[u8]) -> Result<Document, DocumentError>;
+
+/// How documents that are compared have to be read: as endpoint policies where one of them names a principal, and as
+/// identity policies otherwise. The reader rejects those of the other kind.
+#[must_use]
+pub fn reader<'a>(documents: impl IntoIterator<Item = &'a [u8]>) -> Reader {
+    let named = |bytes: &[u8]| {
+        let Ok(mut json) = serde_json::from_slice::<Json>(bytes) else { return false };
+        let has = |statement: &Json| matches!(statement, Json::Object(members) if find(members, "Principal").is_some());
+        statements_of(&mut json).into_iter().any(|(_, statement)| has(statement))
+    };
+    if documents.into_iter().any(named) { Document::read_for_everyone } else { Document::read }
 }
 
 /// Whether the bytes are a document without any statement. IAM accepts none, so it is no [`Document`]; it stands for

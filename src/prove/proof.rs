@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::document::{Document, DocumentError, is_nothing};
+use super::document::{Document, DocumentError, is_nothing, reader};
 use super::evaluate::{ArnReading, Value};
 use super::replay::{Call, replay};
 use super::subset::{self, Budget, Counterexample, within};
@@ -134,11 +134,13 @@ pub struct Side<'a> {
 /// Proves that `new` allows nothing beyond `baseline`, and that it allows each of the calls that `baseline` allows.
 ///
 /// Policies that are kept stay in force on both sides: their Deny statements too. A new policy without any statement is
-/// none that IAM accepts; it stands for attaching nothing.
+/// none that IAM accepts; it stands for attaching nothing. Endpoint policies, which name a principal, are compared with each
+/// other; see [`super::endpoint`].
 #[must_use]
 pub fn prove(new: Side<'_>, baseline: &[&[u8]], calls: &[Call], budget: &Budget) -> Proof {
+    let reader = reader(new.policies.iter().chain(baseline).copied());
     let read = |bytes: &[&[u8]], what: &str| -> Result<Vec<Document>, String> {
-        let one = |bytes: &&[u8]| Document::read(bytes).map_err(|e: DocumentError| format!("{what}: {e}"));
+        let one = |bytes: &&[u8]| reader(bytes).map_err(|e: DocumentError| format!("{what}: {e}"));
         bytes.iter().map(one).collect()
     };
     let some: Vec<&[u8]> = new.policies.iter().copied().filter(|bytes| !is_nothing(bytes)).collect();

@@ -118,6 +118,7 @@ mod tests {
             within_baseline: Answer::Proved,
             covers_observed: Answer::Proved,
             calls_replayed: 1,
+            endpoint: None,
             not_proved: Vec::new(),
         }
     }

@@ -27,8 +27,37 @@ pub struct StackConfig {
     /// A coverage declaration, a JSON file.
     #[serde(default)]
     pub coverage: Option<String>,
+    /// A folder with Handlebars templates for the comments of sections.
+    #[serde(default)]
+    pub comments: Option<String>,
     /// The roles to derive.
     pub role: Vec<RoleConfig>,
+    /// The VPC endpoints whose policies are derived from those of the roles behind them.
+    #[serde(default)]
+    pub endpoint: Vec<EndpointConfig>,
+}
+
+/// One VPC endpoint of a stack.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EndpointConfig {
+    /// The stack it belongs to, as named in the description.
+    pub stack: String,
+    /// Its logical id in the template.
+    pub logical_id: String,
+    /// The template that it stands in, and that its policy is put into.
+    pub template: String,
+    /// The policy file to write.
+    pub policy: String,
+    /// What the policy stays inside, a file; else what the template has, which is kept beside the policy.
+    #[serde(default)]
+    pub baseline: Option<String>,
+    /// The logical ids of all roles behind it, where the template does not tell them.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// The package repositories that instances read through it, where their images do not tell.
+    #[serde(default)]
+    pub repositories: Option<Vec<String>>,
 }
 
 /// One role of a stack.

@@ -6,6 +6,7 @@ What moto leaves out comes from the parsed template: bucket policies, which subn
 CloudFormation makes the metadata options of an instance, the outbound rules of a security group, and most settings of a bucket.
 """
 
+import ast
 import json
 import os
 import sys
@@ -61,6 +62,7 @@ def deploy(client, path, parameters):
         "routes": routes(ec2, template, physical, logical),
         "gateways": gateways(ec2, physical["Vpc"]),
         "endpoints": endpoints(ec2, logical),
+        "policies": policies(client("iam"), ec2, physical, logical),
         "inbound": rules(template, ec2, physical),
         "bucket": bucket(s3, physical["SessionLogBucket"], template),
         "log_group": retention(client("logs"), physical["SessionLogGroup"]),
@@ -120,6 +122,31 @@ def endpoints(ec2, logical):
         for e in ec2.describe_vpc_endpoints()["VpcEndpoints"]
         if e["VpcEndpointId"] in logical
     }
+
+
+def policies(iam, ec2, physical, logical):
+    """What roles and gateway endpoints really got: logical ids in place of names, `ACCOUNT` in place of the account."""
+
+    def plain(document):
+        text = document if isinstance(document, str) else json.dumps(document)
+        for name, id in sorted(physical.items(), key=lambda pair: -len(pair[1])):
+            if name.startswith("SessionLog") and not name.endswith("Policy"):
+                text = text.replace(id, f"<{name}>")
+        text = text.replace("123456789012", "ACCOUNT")
+        # moto keeps what CloudFormation gave it as Python, not as JSON.
+        return ast.literal_eval(text) if text.startswith("{'") else json.loads(text)
+
+    result = {}
+    for name, id in physical.items():
+        if name.endswith("Role"):
+            result[name] = [
+                plain(iam.get_role_policy(RoleName=id, PolicyName=policy)["PolicyDocument"])
+                for policy in iam.list_role_policies(RoleName=id)["PolicyNames"]
+            ]
+    for endpoint in ec2.describe_vpc_endpoints()["VpcEndpoints"]:
+        if endpoint["VpcEndpointId"] in logical and endpoint["VpcEndpointType"] == "Gateway":
+            result[logical[endpoint["VpcEndpointId"]]] = [plain(endpoint["PolicyDocument"])]
+    return result
 
 
 def rules(template, ec2, physical):

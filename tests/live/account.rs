@@ -60,6 +60,11 @@ impl Account {
         python::run(Command::new(python::python()).arg(script).args([&self.moto.url, "--upload", bucket]).arg(staged));
     }
 
+    /// Where the account is.
+    pub(crate) fn url(&self) -> &str {
+        &self.moto.url
+    }
+
     /// The command with the account's credentials.
     pub(crate) fn policyc(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_policyc"));

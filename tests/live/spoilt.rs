@@ -22,7 +22,7 @@ fn nothing_is_missing_after_faults() {
         }
         // Each answer of the account is spoilt in one of the rounds, in one of five ways.
         let which = move |number: usize, _: &_| (number % 3 == round).then(|| FAULTS[number / 3 % FAULTS.len()]);
-        let proxy = Proxy::start(&account.url(), which);
+        let proxy = Proxy::start(account.url(), which);
         let mut command = account.policyc(&args);
         crate::account::done({
             command.env("AWS_ENDPOINT_URL", proxy.url());

@@ -1,0 +1,311 @@
+//! VPC endpoints that `policyc.toml` configures: their policies, from those of the roles behind them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::error::CliError;
+use super::stack::{Derived, StackResult, certificate_path, values};
+use super::{check, files, print, question};
+use crate::catalog::Catalog;
+use crate::catalog::endpoints::Repository;
+use crate::compile::endpoint::{CompiledEndpoint, EndpointRequest, RoleBehind, behind, compile_endpoint, prove, subjects};
+use crate::derive::Baseline;
+use crate::emit::StackValues;
+use crate::emit::comments::{About, CommentError, Comments};
+use crate::emit::endpoint::{Endpoint, EndpointPlacement, place_endpoint, values_of};
+use crate::emit::place::Placed;
+use crate::emit::routes::{images, roles_behind};
+use crate::finding::{Code, Finding, Severity};
+use crate::iam::everyone;
+use crate::ledger::Ledger;
+use crate::prove::certificate::Subject;
+use crate::review::{diff, escape};
+use crate::stack::StackDescription;
+use crate::stack::config::EndpointConfig;
+use crate::template::{Document, Format};
+
+/// What all endpoints of a stack share.
+pub(super) struct Context<'a> {
+    pub(super) name: &'a str,
+    pub(super) config: &'a Path,
+    pub(super) home: &'a Path,
+    pub(super) inject: bool,
+    pub(super) description: &'a StackDescription,
+    pub(super) ledger: &'a Ledger,
+    pub(super) comments: &'a Comments,
+}
+
+/// One endpoint, derived.
+pub(super) struct DerivedEndpoint {
+    pub(super) logical_id: String,
+    /// Where its policy is written.
+    pub(super) policy: PathBuf,
+    pub(super) compiled: CompiledEndpoint,
+    baseline: Baseline,
+    service: String,
+    physical: Option<String>,
+    /// The roles behind it, as indexes into those of the stack.
+    roles: Vec<usize>,
+    repositories: Vec<&'static Repository>,
+}
+
+impl Context<'_> {
+    fn wrong(&self, wanted: &EndpointConfig, problem: impl std::fmt::Display) -> CliError {
+        CliError::configuration(self.config, format!("endpoint `{}`: {problem}", wanted.logical_id))
+    }
+}
+
+/// Derives the policy of an endpoint and prepares its files.
+pub(super) fn compile(
+    context: &Context<'_>,
+    wanted: &EndpointConfig,
+    result: &mut StackResult,
+    templates: &mut BTreeMap<PathBuf, Vec<u8>>,
+) -> Result<(), CliError> {
+    let path = context.home.join(&wanted.template);
+    let bytes = match templates.get(&path) {
+        Some(bytes) => bytes.clone(),
+        None => files::read(&path)?,
+    };
+    let doc = Document::parse(&bytes).map_err(|e| CliError::input(&path, e))?;
+    let found = Endpoint::find(&doc, &wanted.logical_id).map_err(|e| CliError::input(&path, e))?;
+    let stack = context.description.stacks.get(&wanted.stack);
+    let stack = stack.ok_or_else(|| context.wrong(wanted, format!("the description has no stack `{}`", wanted.stack)))?;
+    let known = values_of(&doc, &values(context.description, stack), &wanted.stack);
+    let name = found.service(&known).map_err(|e| CliError::input(&path, e))?;
+    let service = Catalog::embedded().endpoint_service(&name);
+    let service = service.ok_or_else(|| context.wrong(wanted, format!("which actions `{name}` carries is not known")))?;
+    let policy = context.home.join(&wanted.policy);
+    let (baseline, mut findings, kept) = baseline(context, wanted, &doc, &found, &known)?;
+    result.outputs.extend(kept);
+    let ids = roles(context, wanted, &doc, &found)?;
+    let mut derived = DerivedEndpoint {
+        logical_id: wanted.logical_id.clone(),
+        policy,
+        compiled: CompiledEndpoint::default(),
+        baseline,
+        service: service.to_owned(),
+        physical: stack.resources.get(&wanted.logical_id).cloned(),
+        roles: indexes(context, wanted, &ids, &result.roles)?,
+        repositories: repositories(context, wanted, &doc, &ids)?,
+    };
+    derived.compiled =
+        with_request(&derived, &result.roles, |request| compile_endpoint(request, context.ledger, Catalog::embedded()));
+    if context.inject {
+        let placed = inject(context, wanted, &derived.compiled, &known, &path, &bytes)?;
+        findings.extend(placed.findings);
+        result.templates.entry(path.clone()).or_insert(bytes);
+        templates.insert(path, placed.bytes);
+    }
+    derived.compiled.findings.extend(findings);
+    let certificate = with_request(&derived, &result.roles, |request| {
+        derived.compiled.certificate(&files::name(&derived.policy), request, &result.facts)
+    });
+    result.outputs.push((derived.policy.clone(), derived.compiled.document.clone().into_bytes()));
+    result.outputs.push((certificate_path(&derived.policy), certificate.write()));
+    result.endpoints.push(derived);
+    Ok(())
+}
+
+fn inject(
+    context: &Context<'_>,
+    wanted: &EndpointConfig,
+    compiled: &CompiledEndpoint,
+    known: &StackValues,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<Placed, CliError> {
+    let command = format!("policyc derive --stack {}", context.name);
+    let baseline = baseline_name(wanted);
+    let about = About { id: &wanted.logical_id, endpoint: true, baseline: &baseline, command: &command };
+    let failed = |e: CommentError| context.wrong(wanted, e);
+    let lines = context.comments.section(&about).map_err(failed)?;
+    let reasons = context.comments.statements(&compiled.reasons).map_err(failed)?;
+    let placement = EndpointPlacement {
+        endpoint: &wanted.logical_id,
+        policy: &compiled.policy,
+        reasons: &reasons,
+        comments: &lines,
+        values: known,
+    };
+    place_endpoint(bytes, &placement, Catalog::embedded()).map_err(|e| CliError::input(path, e))
+}
+
+/// What the baseline is called: its file, relative to the configuration.
+fn baseline_name(wanted: &EndpointConfig) -> String {
+    let beside = || Path::new(&wanted.policy).with_extension("baseline.json").to_string_lossy().into_owned();
+    wanted.baseline.clone().unwrap_or_else(beside)
+}
+
+type Kept = Option<(PathBuf, Vec<u8>)>;
+
+/// What the policy stays inside: the file that is configured; else what the endpoint had before policyc wrote its policy,
+/// which is kept in a file beside the policy: without it, each derivation would stay inside the last one.
+fn baseline(
+    context: &Context<'_>,
+    wanted: &EndpointConfig,
+    doc: &Document,
+    endpoint: &Endpoint<'_>,
+    known: &StackValues,
+) -> Result<(Baseline, Vec<Finding>, Kept), CliError> {
+    let name = baseline_name(wanted);
+    let path = context.home.join(&name);
+    let ours = endpoint.is_ours() || (doc.format() == Format::Json && path.is_file());
+    let mut findings = Vec::new();
+    let bytes = if wanted.baseline.is_some() || ours {
+        if wanted.baseline.is_none() && !path.is_file() {
+            let problem = "which says what the endpoint had before, is gone; restore it, or name another file with `baseline`";
+            return Err(context.wrong(wanted, format!("the template has a policy of policyc, and `{name}`, {problem}")));
+        }
+        files::read(&path)?
+    } else {
+        let now = endpoint.policy(known);
+        let now = now.map_err(|e| context.wrong(wanted, format!("{e}; name a file with `baseline` that says what it is")))?;
+        let what = if now.is_some() { "the policy that the template has" } else { "everything: the template has no policy" };
+        let message = format!("the baseline of `{}` is {what}; it is kept in {name}", wanted.logical_id);
+        findings.push(Finding::new(Code::TemplateNote, message));
+        match now {
+            Some(json) => format!("{json:#}\n").into_bytes(),
+            None => format!("{}\n", everyone::FULL_ACCESS).into_bytes(),
+        }
+    };
+    let json = serde_json::from_slice(&bytes).map_err(|e| CliError::input(&path, e))?;
+    let baseline = Baseline {
+        name: files::name(&path),
+        version: String::new(),
+        sha256: question::digest(&bytes),
+        policy: everyone::read(&json).map_err(|e| context.wrong(wanted, format!("its baseline: {e}")))?,
+        bytes: bytes.clone(),
+    };
+    Ok((baseline, findings, wanted.baseline.is_none().then_some((path, bytes))))
+}
+
+/// The roles behind the endpoint: those that the template shows, or all that are configured.
+fn roles(
+    context: &Context<'_>,
+    wanted: &EndpointConfig,
+    doc: &Document,
+    endpoint: &Endpoint<'_>,
+) -> Result<BTreeSet<String>, CliError> {
+    let named: BTreeSet<String> = wanted.roles.iter().cloned().collect();
+    match roles_behind(doc, &wanted.logical_id, endpoint) {
+        Ok(shown) if named.is_empty() => Ok(shown),
+        Ok(shown) => match shown.difference(&named).next() {
+            Some(role) => {
+                Err(context.wrong(wanted, format!("the template shows that `{role}` is behind it too; add it to `roles`")))
+            }
+            None => Ok(named),
+        },
+        Err(_) if !named.is_empty() => Ok(named),
+        Err(why) => Err(context.wrong(
+            wanted,
+            format!(
+                "which roles are behind it is not to be seen: {why}; its policy limits all of them, so name them with `roles`"
+            ),
+        )),
+    }
+}
+
+/// The derived roles of these logical ids: those of the endpoint's own stack first.
+fn indexes(
+    context: &Context<'_>,
+    wanted: &EndpointConfig,
+    ids: &BTreeSet<String>,
+    derived: &[Derived],
+) -> Result<Vec<usize>, CliError> {
+    let one = |id: &String| {
+        let same: Vec<usize> = (0..derived.len()).filter(|n| derived.get(*n).is_some_and(|d| d.logical_id == *id)).collect();
+        let own = same.iter().copied().find(|n| derived.get(*n).is_some_and(|d| d.stack == wanted.stack));
+        match (own, same.as_slice()) {
+            (Some(own), _) => Ok(own),
+            (None, [other]) if wanted.roles.contains(id) => Ok(*other),
+            _ => Err(context.wrong(
+                wanted,
+                format!(
+                    "`{id}` is behind it, and what that role needs is not known; configure it as a `[[stack.{}.role]]`",
+                    context.name
+                ),
+            )),
+        }
+    };
+    ids.iter().map(one).collect()
+}
+
+/// The package repositories that the instances read from: the configured ones, those of their images, or all there are.
+fn repositories(
+    context: &Context<'_>,
+    wanted: &EndpointConfig,
+    doc: &Document,
+    roles: &BTreeSet<String>,
+) -> Result<Vec<&'static Repository>, CliError> {
+    let all: Vec<&'static Repository> = Catalog::embedded().repositories(&context.description.region).collect();
+    if let Some(named) = &wanted.repositories {
+        let known: BTreeSet<&str> = Catalog::embedded().endpoints.repositories.iter().map(|r| r.id.as_str()).collect();
+        if let Some(name) = named.iter().find(|name| !known.contains(name.as_str())) {
+            let known = known.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(context.wrong(wanted, format!("`{name}` is no package repository that is known; there are {known}")));
+        }
+        return Ok(all.into_iter().filter(|r| named.contains(&r.id)).collect());
+    }
+    let of = |image: &String| all.iter().copied().find(|r| r.images.iter().any(|part| image.contains(part.as_str())));
+    let told: Option<Vec<&'static Repository>> = images(doc, roles).and_then(|images| images.iter().map(of).collect());
+    Ok(match told {
+        Some(told) => all.into_iter().filter(|r| told.iter().any(|other| other.id == r.id)).collect(),
+        None => all,
+    })
+}
+
+fn with_request<T>(derived: &DerivedEndpoint, roles: &[Derived], use_it: impl FnOnce(&EndpointRequest<'_>) -> T) -> T {
+    let roles: Vec<&Derived> = derived.roles.iter().filter_map(|n| roles.get(*n)).collect();
+    let names: Vec<String> = roles.iter().map(|r| files::name(&r.policy)).collect();
+    let behind: Vec<RoleBehind<'_>> = roles
+        .iter()
+        .zip(&names)
+        .map(|(r, policy)| RoleBehind { id: &r.logical_id, policy, question: &r.question, compiled: &r.compiled })
+        .collect();
+    use_it(&EndpointRequest {
+        id: &derived.logical_id,
+        endpoint: derived.physical.as_deref(),
+        service: &derived.service,
+        baseline: &derived.baseline,
+        roles: &behind,
+        repositories: derived.repositories.clone(),
+    })
+}
+
+/// Prints what became of an endpoint: what was proved, and the difference to its baseline.
+pub(super) fn show(derived: &DerivedEndpoint) {
+    let (compiled, proof) = (&derived.compiled, &derived.compiled.proof);
+    print::findings(&compiled.findings, Severity::Note);
+    let text = format!(
+        "\nendpoint {} ({}): {} of at most {} characters\n  within its baseline: {}\n  lets through what came through it: {} ({} calls)\n  lets through what its roles may do: {} ({} permissions)\n",
+        derived.logical_id,
+        derived.service,
+        compiled.document.chars().count(),
+        Catalog::embedded().endpoints.limit,
+        proof.proof.within_baseline,
+        proof.proof.covers_observed.verdict,
+        proof.proof.covers_observed.calls,
+        proof.covers_grants.verdict,
+        proof.covers_grants.grants,
+    );
+    print::result(&escape::terminal_lines(&text));
+    let old = String::from_utf8_lossy(&derived.baseline.bytes);
+    let name = format!("{} (derived)", derived.logical_id);
+    let difference = diff::texts(&old, &derived.baseline.name, &compiled.document, &name);
+    print::result(&format!("\n{}\n", diff::colour(&escape::terminal_lines(&difference))));
+}
+
+/// Checks the committed certificate of an endpoint's policy against everything it names, and proves the committed policy
+/// again.
+pub(super) fn certificate_problems(derived: &DerivedEndpoint, result: &StackResult) -> Result<Vec<String>, CliError> {
+    let certificate = match check::certificate(&derived.policy)? {
+        Ok(certificate) => certificate,
+        Err(problem) => return Ok(vec![problem]),
+    };
+    let policy = check::committed(&derived.policy)?;
+    Ok(with_request(derived, &result.roles, |request| {
+        let now = subjects(Subject::of("", "", &policy), request, &result.facts);
+        certificate.verify_endpoint(&now, &behind(request), &prove(request, &policy))
+    }))
+}

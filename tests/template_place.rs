@@ -1,0 +1,96 @@
+//! A policy at its place: names that the template's resources and parameters hold become references.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)] // a test says what is wrong by panicking
+
+use std::collections::BTreeMap;
+
+use policyc::catalog::Catalog;
+use policyc::emit::StackValues;
+use policyc::emit::place::{Placement, place};
+use policyc::iam::Policy;
+use policyc::stack::config::AttachAs;
+use serde_json::json;
+
+/// The resources that the section has where the policy names these, with these parameters and names of the stack.
+fn written(parameters: &str, names: &[(&str, &str)], resources: &[&str]) -> Vec<String> {
+    let template = format!(
+        "Parameters:\n{parameters}Resources:\n  Own:\n    Type: AWS::S3::Bucket\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      AssumeRolePolicyDocument: {{}}\n"
+    );
+    let policy =
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": resources}]});
+    let values = StackValues {
+        partition: "aws".into(),
+        region: "us-east-1".into(),
+        account: "123456789012".into(),
+        names: names.iter().map(|(id, name)| ((*id).to_owned(), (*name).to_owned())).collect(),
+        ..StackValues::default()
+    };
+    let placement = Placement {
+        role: "Role",
+        replaces: "AmazonEC2RoleforSSM",
+        attach_as: AttachAs::Inline,
+        policy: &Policy::from_value(&policy).unwrap(),
+        reasons: &BTreeMap::new(),
+        comments: &[],
+        values: &values,
+    };
+    let placed = place(template.as_bytes(), &placement, Catalog::embedded()).unwrap();
+    let text = String::from_utf8(placed.bytes).unwrap();
+    let (_, section) = text.split_once("Resource:\n").unwrap();
+    section.lines().map(|line| line.trim().trim_start_matches("- ").to_owned()).collect()
+}
+
+#[test]
+fn a_parameter_that_holds_a_name_becomes_a_reference() {
+    let check = |parameters: &str, names: &[(&str, &str)], resource: &str, want: &str| {
+        assert_eq!(written(parameters, names, &[resource]), [want], "{parameters}");
+    };
+    let logs = "  Logs: {Type: String, Default: acme-session-logs}\n";
+    check(logs, &[], "arn:aws:s3:::acme-session-logs/x/*", "!Sub arn:${AWS::Partition}:s3:::${Logs}/x/*");
+    check(
+        logs,
+        &[("Logs", "other-session-logs")],
+        "arn:aws:s3:::other-session-logs/*",
+        "!Sub arn:${AWS::Partition}:s3:::${Logs}/*",
+    );
+    check(
+        logs,
+        &[("Logs", "other-session-logs")],
+        "arn:aws:s3:::acme-session-logs",
+        "!Sub arn:${AWS::Partition}:s3:::acme-session-logs",
+    );
+    check(logs, &[], "arn:aws:s3:::acme-session-logs-2", "!Sub arn:${AWS::Partition}:s3:::acme-session-logs-2");
+    let group = "  Group: {Type: String, Default: /acme/sessions}\n";
+    check(
+        group,
+        &[],
+        "arn:aws:logs:us-east-1:123456789012:log-group:/acme/sessions:*",
+        "!Sub arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:${Group}:*",
+    );
+    // Short words may be the same by chance, unless the parameter says what it is.
+    check("  Stage: {Type: String, Default: prod}\n", &[], "arn:aws:s3:::prod/*", "!Sub arn:${AWS::Partition}:s3:::prod/*");
+    check(
+        "  BucketName: {Type: String, Default: prod}\n",
+        &[],
+        "arn:aws:s3:::prod/*",
+        "!Sub arn:${AWS::Partition}:s3:::${BucketName}/*",
+    );
+    // A parameter of another type gives something else than its default, and of two it cannot be told which is meant.
+    let ssm = "  Logs: {Type: AWS::SSM::Parameter::Value<String>, Default: acme-session-logs}\n";
+    check(ssm, &[], "arn:aws:s3:::acme-session-logs/*", "!Sub arn:${AWS::Partition}:s3:::acme-session-logs/*");
+    check(
+        &format!("{logs}{}", logs.replace("Logs", "More")),
+        &[],
+        "arn:aws:s3:::acme-session-logs/*",
+        "!Sub arn:${AWS::Partition}:s3:::acme-session-logs/*",
+    );
+    // The resource itself comes first.
+    check(logs, &[("Own", "acme-session-logs")], "arn:aws:s3:::acme-session-logs/*", "!Sub arn:${AWS::Partition}:s3:::${Own}/*");
+}
