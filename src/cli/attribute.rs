@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use super::check::committed;
 use super::error::CliError;
 use super::stack::{self, Derived, StackResult};
-use super::{diff, print};
+use super::{diff, endpoint, print};
 use crate::catalog::Catalog;
 use crate::prove::certificate::{Certificate, digest};
 use crate::review::causes::{Step, attribute};
@@ -128,6 +128,9 @@ fn checkout(request: &Request<'_>, folder: &Path) -> Result<PathBuf, CliError> {
         paths.extend([policy.to_owned(), stack::certificate_path(policy)].map(|p| p.to_string_lossy().into_owned()));
     }
     paths.extend(wanted.role.iter().flat_map(|role| role.keeps.clone()));
+    // An endpoint is derived from its template and what it had before.
+    paths.extend(wanted.endpoint.iter().flat_map(|wanted| [wanted.template.clone(), endpoint::baseline_name(wanted)]));
+    paths.extend(wanted.comments.clone());
     let index = folder.join("index");
     run(plain(&home).env("GIT_INDEX_FILE", &index).args(["read-tree", &tree]))?;
     let listed = plain(&home)

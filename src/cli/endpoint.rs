@@ -132,7 +132,7 @@ fn inject(
 }
 
 /// What the baseline is called: its file, relative to the configuration.
-fn baseline_name(wanted: &EndpointConfig) -> String {
+pub(super) fn baseline_name(wanted: &EndpointConfig) -> String {
     let beside = || Path::new(&wanted.policy).with_extension("baseline.json").to_string_lossy().into_owned();
     wanted.baseline.clone().unwrap_or_else(beside)
 }
