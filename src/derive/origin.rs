@@ -45,7 +45,7 @@ impl<'a> Addresses<'a> {
     /// Learns the addresses of the sessions that are in scope.
     #[must_use]
     pub fn learn(question: &Question, ledger: &'a Ledger, counts: impl Fn(&Session) -> bool) -> Self {
-        let mut spans: BTreeMap<&str, BTreeMap<Address, (&str, &str)>> = BTreeMap::new();
+        let mut spans: BTreeMap<&str, BTreeMap<Address, Span<'_>>> = BTreeMap::new();
         let mut all =
             Self { operators: ledger.operator_addresses.iter().filter_map(|a| Address::parse(a)).collect(), ..Self::default() };
         for (used, evidence) in &ledger.uses {
@@ -147,19 +147,31 @@ fn is_heartbeat(used: &Use) -> bool {
     used.by_agent && used.outcome.authorised() && used.action.as_str().eq_ignore_ascii_case("ssm:UpdateInstanceInformation")
 }
 
-fn widen<'a>(spans: &mut BTreeMap<Address, (&'a str, &'a str)>, address: Address, evidence: &'a Evidence) {
-    let span = spans.entry(address).or_insert((&evidence.first, &evidence.last));
-    *span = (span.0.min(&evidence.first), span.1.max(&evidence.last));
+/// When heartbeats came from an address.
+#[derive(Debug, Clone)]
+struct Span<'a> {
+    first: &'a str,
+    /// Of heartbeats in the same second the event id decides, which unlike the address is the same in every recording.
+    event: &'a str,
+    last: &'a str,
+}
+
+fn widen<'a>(spans: &mut BTreeMap<Address, Span<'a>>, address: Address, evidence: &'a Evidence) {
+    let event = evidence.samples.first().map_or("", |(_, id)| id.as_str());
+    let new = Span { first: &evidence.first, event, last: &evidence.last };
+    let span = spans.entry(address).or_insert_with(|| new.clone());
+    (span.first, span.event) = (span.first, span.event).min((new.first, new.event));
+    span.last = span.last.max(new.last);
 }
 
 /// Tells an address that followed another (the instance was restarted) from one that was in use at the same time
 /// (somebody else reports in its name). Whoever was there first is the instance.
-fn split(spans: &BTreeMap<Address, (&str, &str)>, vouched: impl Fn(&Address) -> bool) -> (BTreeSet<Address>, BTreeSet<Address>) {
-    let mut order: Vec<_> = spans.iter().map(|(a, (first, last))| (!vouched(a), *first, *last, a.clone())).collect();
+fn split(spans: &BTreeMap<Address, Span<'_>>, vouched: impl Fn(&Address) -> bool) -> (BTreeSet<Address>, BTreeSet<Address>) {
+    let mut order: Vec<_> = spans.iter().map(|(a, span)| (!vouched(a), span.first, span.event, span.last, a.clone())).collect();
     order.sort();
     let (mut own, mut contested) = (BTreeSet::new(), BTreeSet::new());
     let mut until: BTreeMap<bool, &str> = BTreeMap::new(); // IPv4 and IPv6 live beside each other
-    for (stranger, first, last, address) in order {
+    for (stranger, first, _, last, address) in order {
         let clash = until.get(&address.is_ipv4()).is_some_and(|held| first <= *held);
         if stranger && clash {
             contested.insert(address);

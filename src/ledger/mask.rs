@@ -3,8 +3,8 @@
 //! Each is replaced by a salted digest, so that what was equal stays equal. The salt comes from what only those know who can read
 //! the account; whoever has the recording alone cannot try all addresses.
 //!
-//! INVARIANT (mask-same): a masked ledger derives the same policy. A resource that has a session's name in it is left a literal only
-//! where the folder is opened anyway; else a `*` takes the name's place.
+//! INVARIANT (mask-same): a masked ledger grants whatever the ledger does. A resource that has a session's name in it is left a
+//! literal only where the folder is opened anyway; else a `*` takes the name's place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,8 +121,9 @@ struct People {
     names: BTreeMap<String, String>,
 }
 
-/// Role, action and folder of resources.
-type Folder = (String, String, String);
+/// A folder of resources as one session used it in one way. A derivation counts all these uses or none, whatever it thinks of
+/// where they came from; uses of other sessions it may leave out.
+type Folder = (Session, Origin, String, bool, String, String);
 
 impl People {
     fn of(ledger: &Ledger, mask: &Mask) -> Self {
@@ -144,7 +145,8 @@ impl People {
     }
 
     fn folder(used: &Use, lead: &str) -> Folder {
-        (used.session.role.clone(), used.action.to_string(), lead.to_owned())
+        let (session, origin) = (used.session.clone(), used.origin.clone());
+        (session, origin, used.region.clone(), used.by_agent, used.action.to_string(), lead.to_owned())
     }
 
     /// The folders in which several names are, so that the names do not matter. The root of a bucket is none.
@@ -246,6 +248,17 @@ mod tests {
         for sign in masked.signs.keys() {
             assert_eq!(sign.target, Target::Selected(format!("session:{}", sign.details["session-id"])));
         }
+    }
+
+    /// A derivation may leave out what one of the instances did, and then the other's name is the only one.
+    #[test]
+    fn names_that_different_instances_used_are_left_open() {
+        let at = |id: &str| format!("arn:aws:s3:::b/s/{id}.log");
+        let (alice, bob) = ("alice-0123456789abcdef1", "bob-0123456789abcdef2");
+        let (first, second) = (at(alice), at(bob));
+        let masked = Mask::new(["secret"]).sessions(ledger(&[(I, &first), ("i-0123456789abcdef9", &second)], &[alice, bob]));
+        let resources: Vec<String> = masked.uses.keys().map(|used| used.resource.to_string()).collect();
+        assert_eq!(resources, ["arn:aws:s3:::b/s/*-0123456789abcdef1.log", "arn:aws:s3:::b/s/*-0123456789abcdef2.log"]);
     }
 
     #[test]
