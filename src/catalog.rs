@@ -18,7 +18,8 @@
 pub mod baselines;
 pub mod buckets;
 pub mod coverage;
-pub mod describe;
+mod describe;
+pub mod description;
 pub mod endpoints;
 pub mod errors;
 pub mod events;

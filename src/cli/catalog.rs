@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::{Outcome, Verdict, derive, files, print};
 use crate::catalog::Catalog;
 use crate::catalog::coverage::Visibility;
-use crate::catalog::describe::{ActionDescription, EventDescription, FeatureDescription, RegionBucket, RegionDescription};
+use crate::catalog::description::{ActionDescription, EventDescription, FeatureDescription, RegionBucket, RegionDescription};
 use crate::review::escape::terminal_lines;
 
 /// Show what is known, with source and date.
@@ -59,7 +59,7 @@ enum Subject {
 pub(super) fn run(args: &Args) -> Outcome {
     let newer = reference(args.reference.as_deref())?;
     let catalog = newer.as_ref().unwrap_or_else(|| Catalog::embedded());
-    let unknown = |e: crate::catalog::describe::UnknownName| CliError::usage(e.to_string());
+    let unknown = |e: crate::catalog::description::UnknownName| CliError::usage(e.to_string());
     match &args.subject {
         Subject::Action { name } => show(&catalog.describe_action(name).map_err(unknown)?, action, args.format),
         Subject::Event { name } => show(&catalog.describe_event(name).map_err(unknown)?, event, args.format),
@@ -150,7 +150,7 @@ fn feature(known: &FeatureDescription) -> String {
         [format!("{} on {}{hidden}", n.action, n.on), format!("    {}", n.why)]
     });
     let agent = if known.through_agent { "and what the feature `agent` needs" } else { "nothing of the SSM Agent" };
-    let bucket = |b: &crate::catalog::describe::BucketKindDescription| {
+    let bucket = |b: &crate::catalog::description::BucketKindDescription| {
         let name = b.name.clone().unwrap_or_else(|| format!("{}: a name of its own in each region", b.kind));
         let only = |list: &[String]| if list.is_empty() { String::new() } else { format!(" ({})", list.join(", ")) };
         format!("{name}{}{}", only(&b.platforms), only(&b.only_regions))

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::escape::terminal;
 use super::report::{EvidenceReport, Report, WindowReport};
 use crate::catalog::coverage::Visibility;
-use crate::catalog::describe::{ActionDescription, NeededBy};
+use crate::catalog::description::{ActionDescription, NeededBy};
 use crate::derive::verdict::{ScopeVerdict, Verdict};
 use crate::derive::{Reported, Rung};
 use crate::prove::document::{Document, Effect};

@@ -1,7 +1,7 @@
 //! What `policyc catalog` shows, and that unknown names are met with near ones.
 
 use policyc::catalog::Catalog;
-use policyc::catalog::describe::UnknownName;
+use policyc::catalog::description::UnknownName;
 use policyc::iam::Pattern;
 
 #[test]
