@@ -4,6 +4,7 @@
 //! and GetPolicyVersion. Documents come percent-encoded as in RFC 3986.
 
 use aws_sdk_iam::Client;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use super::discover::{DiscoverError, asked};
@@ -127,26 +128,8 @@ async fn inline(client: &Client, role: &str, patience: Patience) -> Result<Vec<A
 
 /// A policy document as IAM answers with it.
 fn document(text: &str) -> Option<Value> {
-    let plain = if text.trim_start().starts_with('{') { text.as_bytes().to_vec() } else { decoded(text) };
+    let plain = if text.trim_start().starts_with('{') { text.as_bytes().to_vec() } else { percent_decode_str(text).collect() };
     serde_json::from_slice(&plain).ok()
-}
-
-fn decoded(text: &str) -> Vec<u8> {
-    let (mut out, mut rest) = (Vec::new(), text.as_bytes());
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|h| std::str::from_utf8(h).ok());
-        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(*first);
-                rest = after;
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]

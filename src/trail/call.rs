@@ -3,7 +3,10 @@
 //! One call may need several actions and several resources. What the record does not say is not guessed: an action whose
 //! required resource is not named needs the resource type of the account and region, marked as not known.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use percent_encoding::percent_decode_str;
 
 use super::record::Record;
 use super::resource::Finder;
@@ -188,23 +191,8 @@ fn copy_source(record: &Record, finder: &Finder<'_>, action: &Action) -> Vec<Nee
 }
 
 /// Undoes percent-encoding; what is not valid stays.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|h| std::str::from_utf8(h).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
-        match (first, hex) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            (byte, _) => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8().unwrap_or(Cow::Borrowed(text))
 }
 
 /// S3 answers 404 instead of 403 only to those who may list the bucket.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::http::{Request, Response, Server};
+use crate::http::{Request, Response, Server, plain};
 
 pub(crate) const ACCOUNT: &str = "111122223333";
 
@@ -35,21 +35,6 @@ pub(crate) fn operation(request: &Request) -> String {
 /// The parameters of a request in the query protocol.
 pub(crate) fn parameters(request: &Request) -> BTreeMap<String, String> {
     let text = String::from_utf8_lossy(&request.body).into_owned();
-    let plain = |text: &str| {
-        let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
-        while let [first, after @ ..] = rest {
-            rest = after;
-            match (first, after) {
-                (b'%', [high, low, after @ ..]) => {
-                    bytes.push(u8::from_str_radix(std::str::from_utf8(&[*high, *low]).unwrap(), 16).unwrap());
-                    rest = after;
-                }
-                (b'+', _) => bytes.push(b' '),
-                _ => bytes.push(*first),
-            }
-        }
-        String::from_utf8(bytes).unwrap()
-    };
     text.split('&').filter_map(|pair| pair.split_once('=')).map(|(k, v)| (plain(k), plain(v))).collect()
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::account::{Account, done};
 use crate::faults::Proxy;
 use crate::fleet;
-use crate::lookup_server::http::Request;
+use crate::lookup_server::http::{Request, plain};
 use crate::lookup_server::{Behaviour, LookupServer};
 
 const ACCOUNT: &str = "111122223333";
@@ -40,23 +40,6 @@ impl Ear {
     fn heard(&self) -> BTreeSet<Asked> {
         std::mem::take(&mut self.heard.lock().unwrap())
     }
-}
-
-fn plain(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                bytes.push(u8::from_str_radix(std::str::from_utf8(&[*high, *low]).unwrap(), 16).unwrap());
-                rest = after;
-            }
-            (b'+', _) => bytes.push(b' '),
-            _ => bytes.push(*first),
-        }
-    }
-    String::from_utf8(bytes).unwrap()
 }
 
 fn asked(request: &Request) -> Asked {

@@ -29,6 +29,11 @@ impl Request {
     }
 }
 
+/// A text of a URL or a form in plain.
+pub(crate) fn plain(text: &str) -> String {
+    percent_encoding::percent_decode_str(&text.replace('+', " ")).decode_utf8().unwrap().into_owned()
+}
+
 /// An answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
