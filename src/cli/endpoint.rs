@@ -1,39 +1,26 @@
 //! VPC endpoints that `policyc.toml` configures: their policies, from those of the roles behind them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::error::CliError;
-use super::stack::{Derived, StackResult, certificate_path, values};
+use super::stack::{Context, Derived, StackResult, Templates, certificate_path, values};
 use super::{check, files, print, question};
 use crate::catalog::Catalog;
 use crate::catalog::endpoints::Repository;
 use crate::compile::endpoint::{CompiledEndpoint, EndpointRequest, RoleBehind, behind, compile_endpoint, prove, subjects};
 use crate::derive::Baseline;
 use crate::emit::StackValues;
-use crate::emit::comments::{About, CommentError, Comments};
+use crate::emit::comments::{About, CommentError};
 use crate::emit::endpoint::{Endpoint, EndpointPlacement, place_endpoint, values_of};
 use crate::emit::place::Placed;
 use crate::emit::routes::{images, roles_behind};
 use crate::finding::{Code, Finding, Severity};
 use crate::iam::everyone;
-use crate::ledger::Ledger;
 use crate::prove::certificate::Subject;
 use crate::review::{diff, escape};
-use crate::stack::StackDescription;
 use crate::stack::config::EndpointConfig;
 use crate::template::{Document, Format};
-
-/// What all endpoints of a stack share.
-pub(super) struct Context<'a> {
-    pub(super) name: &'a str,
-    pub(super) config: &'a Path,
-    pub(super) home: &'a Path,
-    pub(super) inject: bool,
-    pub(super) description: &'a StackDescription,
-    pub(super) ledger: &'a Ledger,
-    pub(super) comments: &'a Comments,
-}
 
 /// One endpoint, derived.
 pub(super) struct DerivedEndpoint {
@@ -49,10 +36,8 @@ pub(super) struct DerivedEndpoint {
     repositories: Vec<&'static Repository>,
 }
 
-impl Context<'_> {
-    fn wrong(&self, wanted: &EndpointConfig, problem: impl std::fmt::Display) -> CliError {
-        CliError::configuration(self.config, format!("endpoint `{}`: {problem}", wanted.logical_id))
-    }
+fn wrong(context: &Context<'_>, wanted: &EndpointConfig, problem: impl std::fmt::Display) -> CliError {
+    CliError::configuration(context.request.config, format!("endpoint `{}`: {problem}", wanted.logical_id))
 }
 
 /// Derives the policy of an endpoint and prepares its files.
@@ -60,7 +45,7 @@ pub(super) fn compile(
     context: &Context<'_>,
     wanted: &EndpointConfig,
     result: &mut StackResult,
-    templates: &mut BTreeMap<PathBuf, Vec<u8>>,
+    templates: &mut Templates,
 ) -> Result<(), CliError> {
     let path = context.home.join(&wanted.template);
     let bytes = match templates.get(&path) {
@@ -70,11 +55,11 @@ pub(super) fn compile(
     let doc = Document::parse(&bytes).map_err(|e| CliError::input(&path, e))?;
     let found = Endpoint::find(&doc, &wanted.logical_id).map_err(|e| CliError::input(&path, e))?;
     let stack = context.description.stacks.get(&wanted.stack);
-    let stack = stack.ok_or_else(|| context.wrong(wanted, format!("the description has no stack `{}`", wanted.stack)))?;
+    let stack = stack.ok_or_else(|| wrong(context, wanted, format!("the description has no stack `{}`", wanted.stack)))?;
     let known = values_of(&doc, &values(context.description, stack), &wanted.stack);
     let name = found.service(&known).map_err(|e| CliError::input(&path, e))?;
     let service = Catalog::embedded().endpoint_service(&name);
-    let service = service.ok_or_else(|| context.wrong(wanted, format!("which actions `{name}` carries is not known")))?;
+    let service = service.ok_or_else(|| wrong(context, wanted, format!("which actions `{name}` carries is not known")))?;
     let policy = context.home.join(&wanted.policy);
     let (baseline, mut findings, kept) = baseline(context, wanted, &doc, &found, &known)?;
     result.outputs.extend(kept);
@@ -91,7 +76,7 @@ pub(super) fn compile(
     };
     derived.compiled =
         with_request(&derived, &result.roles, |request| compile_endpoint(request, context.ledger, Catalog::embedded()));
-    if context.inject {
+    if context.request.inject {
         let placed = inject(context, wanted, &derived.compiled, &known, &path, &bytes)?;
         findings.extend(placed.findings);
         result.templates.entry(path.clone()).or_insert(bytes);
@@ -115,10 +100,10 @@ fn inject(
     path: &Path,
     bytes: &[u8],
 ) -> Result<Placed, CliError> {
-    let command = format!("policyc derive --stack {}", context.name);
+    let command = format!("policyc derive --stack {}", context.request.name);
     let baseline = baseline_name(wanted);
     let about = About { id: &wanted.logical_id, endpoint: true, baseline: &baseline, command: &command };
-    let failed = |e: CommentError| context.wrong(wanted, e);
+    let failed = |e: CommentError| wrong(context, wanted, e);
     let lines = context.comments.section(&about).map_err(failed)?;
     let reasons = context.comments.statements(&compiled.reasons).map_err(failed)?;
     let placement = EndpointPlacement {
@@ -155,12 +140,12 @@ fn baseline(
     let bytes = if wanted.baseline.is_some() || ours {
         if wanted.baseline.is_none() && !path.is_file() {
             let problem = "which says what the endpoint had before, is gone; restore it, or name another file with `baseline`";
-            return Err(context.wrong(wanted, format!("the template has a policy of policyc, and `{name}`, {problem}")));
+            return Err(wrong(context, wanted, format!("the template has a policy of policyc, and `{name}`, {problem}")));
         }
         files::read(&path)?
     } else {
         let now = endpoint.policy(known);
-        let now = now.map_err(|e| context.wrong(wanted, format!("{e}; name a file with `baseline` that says what it is")))?;
+        let now = now.map_err(|e| wrong(context, wanted, format!("{e}; name a file with `baseline` that says what it is")))?;
         let what = if now.is_some() { "the policy that the template has" } else { "everything: the template has no policy" };
         let message = format!("the baseline of `{}` is {what}; it is kept in {name}", wanted.logical_id);
         findings.push(Finding::new(Code::TemplateNote, message));
@@ -174,7 +159,7 @@ fn baseline(
         name: files::name(&path),
         version: String::new(),
         sha256: question::digest(&bytes),
-        policy: everyone::read(&json).map_err(|e| context.wrong(wanted, format!("its baseline: {e}")))?,
+        policy: everyone::read(&json).map_err(|e| wrong(context, wanted, format!("its baseline: {e}")))?,
         bytes: bytes.clone(),
     };
     Ok((baseline, findings, wanted.baseline.is_none().then_some((path, bytes))))
@@ -192,12 +177,13 @@ fn roles(
         Ok(shown) if named.is_empty() => Ok(shown),
         Ok(shown) => match shown.difference(&named).next() {
             Some(role) => {
-                Err(context.wrong(wanted, format!("the template shows that `{role}` is behind it too; add it to `roles`")))
+                Err(wrong(context, wanted, format!("the template shows that `{role}` is behind it too; add it to `roles`")))
             }
             None => Ok(named),
         },
         Err(_) if !named.is_empty() => Ok(named),
-        Err(why) => Err(context.wrong(
+        Err(why) => Err(wrong(
+            context,
             wanted,
             format!(
                 "which roles are behind it is not to be seen: {why}; its policy limits all of them, so name them with `roles`"
@@ -219,11 +205,12 @@ fn indexes(
         match (own, same.as_slice()) {
             (Some(own), _) => Ok(own),
             (None, [other]) if wanted.roles.contains(id) => Ok(*other),
-            _ => Err(context.wrong(
+            _ => Err(wrong(
+                context,
                 wanted,
                 format!(
                     "`{id}` is behind it, and what that role needs is not known; configure it as a `[[stack.{}.role]]`",
-                    context.name
+                    context.request.name
                 ),
             )),
         }
@@ -243,7 +230,7 @@ fn repositories(
         let known: BTreeSet<&str> = Catalog::embedded().endpoints.repositories.iter().map(|r| r.id.as_str()).collect();
         if let Some(name) = named.iter().find(|name| !known.contains(name.as_str())) {
             let known = known.into_iter().collect::<Vec<_>>().join(", ");
-            return Err(context.wrong(wanted, format!("`{name}` is no package repository that is known; there are {known}")));
+            return Err(wrong(context, wanted, format!("`{name}` is no package repository that is known; there are {known}")));
         }
         return Ok(all.into_iter().filter(|r| named.contains(&r.id)).collect());
     }

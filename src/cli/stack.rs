@@ -14,6 +14,7 @@ use crate::derive::Question;
 use crate::emit::StackValues;
 use crate::emit::comments::{About, CommentError, Comments};
 use crate::emit::place::{Placement, place};
+use crate::finding::Finding;
 use crate::ledger::Ledger;
 use crate::review::report::Report;
 use crate::stack::config::{ATTACHED, Config, RoleConfig, StackConfig};
@@ -115,13 +116,27 @@ pub(super) fn derive(mut result: StackResult, format: Format, dry_run: bool, rep
     Ok(Verdict::Done)
 }
 
+/// What all roles and endpoints of a stack share.
+pub(super) struct Context<'a> {
+    pub(super) request: &'a Request<'a>,
+    config: &'a StackConfig,
+    pub(super) home: &'a Path,
+    pub(super) description: &'a StackDescription,
+    pub(super) ledger: &'a Ledger,
+    pub(super) comments: &'a Comments,
+    /// What reading the trail found.
+    found: Vec<Finding>,
+}
+
+/// The templates as they will be, by path.
+pub(super) type Templates = BTreeMap<PathBuf, Vec<u8>>;
+
 /// Derives every role of a stack and prepares every file; writes nothing.
 pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliError> {
     let (config, home) = load_config(request.name, request.config)?;
     let path = home.join(&config.description);
     let description: StackDescription =
         serde_json::from_slice(&files::read(&path)?).map_err(|e| CliError::configuration(&path, e))?;
-    let catalog = Catalog::embedded();
     let trail = TrailArgs {
         trail: config.trail.iter().map(|t| home.join(t)).collect(),
         skip_unreadable: false,
@@ -130,62 +145,62 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
     let roles = config.role.iter().map(|r| find(&description, r, request.config)).collect::<Result<Vec<_>, _>>()?;
     let interest =
         Interest { account: Some(description.account.clone()), roles: roles.iter().map(|(_, r)| r.name.clone()).collect() };
-    let (ledger, found) = observe::observe(&trail, interest, catalog)?;
+    let (ledger, found) = observe::observe(&trail, interest, Catalog::embedded())?;
 
     let comments = comments(&config, &home)?;
-    let facts = Facts::of(&ledger, catalog);
     let mut result = StackResult {
         roles: Vec::new(),
         endpoints: Vec::new(),
         outputs: Vec::new(),
         templates: BTreeMap::new(),
-        facts: facts.clone(),
+        facts: Facts::of(&ledger, Catalog::embedded()),
     };
-    let mut templates: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
+    let context =
+        Context { request, config: &config, home: &home, description: &description, ledger: &ledger, comments: &comments, found };
+    let mut templates = Templates::new();
     for (wanted, (stack, role)) in config.role.iter().zip(&roles) {
-        let question = ask(request, &config, &home, &description, wanted, role, &ledger, catalog)?;
-        let mut compiled = compile(&question, &ledger, catalog);
-        compiled.tell(found.iter().cloned().chain(role.policies.iter().filter_map(AttachedPolicy::finding)).collect());
-        if let Some(template) = wanted.template.as_ref().filter(|_| request.inject) {
-            let path = home.join(template);
-            let bytes = match templates.remove(&path) {
-                Some(bytes) => bytes,
-                None => {
-                    let bytes = files::read(&path)?;
-                    result.templates.insert(path.clone(), bytes.clone());
-                    bytes
-                }
-            };
-            templates.insert(
-                path.clone(),
-                inject(request, wanted, &description, stack, &question, &mut compiled, &comments, &path, &bytes)?,
-            );
-        }
-        let policy = home.join(&wanted.policy);
-        let certificate = compiled.certificate(&files::name(&policy), &question, &facts);
-        result.outputs.push((policy.clone(), compiled.document.clone().into_bytes()));
-        result.outputs.push((certificate_path(&policy), certificate.write()));
-        let mut report = Report::new(&question, &ledger, &compiled.derivation, compiled.proof.clone());
-        report.certificate = Some(certificate);
-        report.logical_id = Some(wanted.logical_id.clone());
-        let template = wanted.template.as_ref().map(|t| home.join(t));
-        let (stack, logical_id, arn) = (wanted.stack.clone(), wanted.logical_id.clone(), role.arn.clone());
-        result.roles.push(Derived { stack, logical_id, arn, policy, question, compiled, report, template });
+        compile_role(&context, wanted, (stack, role), &mut result, &mut templates)?;
     }
-    let context = endpoint::Context {
-        name: request.name,
-        config: request.config,
-        home: &home,
-        inject: request.inject,
-        description: &description,
-        ledger: &ledger,
-        comments: &comments,
-    };
     for wanted in &config.endpoint {
         endpoint::compile(&context, wanted, &mut result, &mut templates)?;
     }
     result.outputs.extend(templates);
     Ok(result)
+}
+
+/// Derives one role and prepares its files.
+fn compile_role(
+    context: &Context<'_>,
+    wanted: &RoleConfig,
+    (stack, role): (&Stack, &Role),
+    result: &mut StackResult,
+    templates: &mut Templates,
+) -> Result<(), CliError> {
+    let question = ask(context, wanted, role)?;
+    let mut compiled = compile(&question, context.ledger, Catalog::embedded());
+    compiled.tell(context.found.iter().cloned().chain(role.policies.iter().filter_map(AttachedPolicy::finding)).collect());
+    let template = wanted.template.as_ref().map(|t| context.home.join(t));
+    if let Some(path) = template.as_ref().filter(|_| context.request.inject) {
+        let bytes = match templates.remove(path) {
+            Some(bytes) => bytes,
+            None => {
+                let bytes = files::read(path)?;
+                result.templates.insert(path.clone(), bytes.clone());
+                bytes
+            }
+        };
+        templates.insert(path.clone(), inject(context, wanted, stack, &question, &mut compiled, (path, &bytes))?);
+    }
+    let policy = context.home.join(&wanted.policy);
+    let certificate = compiled.certificate(&files::name(&policy), &question, &result.facts);
+    result.outputs.push((policy.clone(), compiled.document.clone().into_bytes()));
+    result.outputs.push((certificate_path(&policy), certificate.write()));
+    let mut report = Report::new(&question, context.ledger, &compiled.derivation, compiled.proof.clone());
+    report.certificate = Some(certificate);
+    report.logical_id = Some(wanted.logical_id.clone());
+    let (stack, logical_id, arn) = (wanted.stack.clone(), wanted.logical_id.clone(), role.arn.clone());
+    result.roles.push(Derived { stack, logical_id, arn, policy, question, compiled, report, template });
+    Ok(())
 }
 
 /// What a configured stack is judged by.
@@ -261,17 +276,8 @@ fn find<'a>(description: &'a StackDescription, wanted: &RoleConfig, config: &Pat
     })
 }
 
-#[allow(clippy::too_many_arguments)] // each is a different thing, and a struct would be built once and taken apart once
-fn ask(
-    request: &Request<'_>,
-    config: &StackConfig,
-    home: &Path,
-    description: &StackDescription,
-    wanted: &RoleConfig,
-    role: &Role,
-    ledger: &Ledger,
-    catalog: &Catalog,
-) -> Result<Question, CliError> {
+fn ask(context: &Context<'_>, wanted: &RoleConfig, role: &Role) -> Result<Question, CliError> {
+    let Context { request, config, home, description, ledger, .. } = context;
     let baseline = if config.baseline == ATTACHED {
         question::read(
             role.replaced()
@@ -289,7 +295,8 @@ fn ask(
         allow_shared_role: wanted.allow_shared_role,
         ..RoleArgs::default()
     };
-    let mut question = question::question(&args, &RoleName::parse(&role.arn)?, baseline, request.limit, ledger, catalog)?;
+    let mut question =
+        question::question(&args, &RoleName::parse(&role.arn)?, baseline, request.limit, ledger, Catalog::embedded())?;
     question.partition.clone_from(&description.partition);
     let kept = role.kept().map_err(|e| CliError::usage(e.to_string()))?;
     let kept = kept.into_iter().map(question::read).collect::<Result<Vec<_>, _>>()?;
@@ -311,19 +318,16 @@ pub(super) fn values(description: &StackDescription, stack: &Stack) -> StackValu
     }
 }
 
-#[allow(clippy::too_many_arguments)] // see `ask`
 fn inject(
-    request: &Request<'_>,
+    context: &Context<'_>,
     wanted: &RoleConfig,
-    description: &StackDescription,
     stack: &Stack,
     question: &Question,
     compiled: &mut Compiled,
-    comments: &Comments,
-    path: &Path,
-    bytes: &[u8],
+    (path, bytes): (&Path, &[u8]),
 ) -> Result<Vec<u8>, CliError> {
-    let values = values(description, stack);
+    let Context { request, comments, .. } = context;
+    let values = values(context.description, stack);
     let baseline = format!("{} {}", question.baseline.name, question.baseline.version);
     let command = format!("policyc derive --stack {}", request.name);
     let about = About { id: &wanted.logical_id, endpoint: false, baseline: baseline.trim_end(), command: &command };

@@ -193,71 +193,14 @@ impl Pass<'_> {
         action: &Action,
         declared: bool,
     ) -> Vec<Pattern> {
-        let account = &self.question.account;
-        let partition = &self.question.partition;
+        if let Some(known) = self.known(floored, feature, &need.on) {
+            return known;
+        }
         let given = self.question.needs.get(&feature.name).map(Vec::as_slice).unwrap_or_default();
-        let escaped = |text: &str| Pattern::literal(text).to_string();
-        let found = match &need.on {
-            On::Any => return vec![Pattern::any()],
-            On::Instance => return self.regional("ec2", account, "instance/*"),
-            On::Associations => return self.regional("ssm", account, "association/*"),
-            On::Document(name) => {
-                return self.regional(
-                    "ssm",
-                    if self.catalog.is_aws_document(name) { "" } else { account },
-                    &format!("document/{}", escaped(name)),
-                );
-            }
-            On::Buckets => return self.buckets(floored, feature),
-            On::OutputObjects => self
-                .outputs(feature, given)
-                .iter()
-                .map(|place| Pattern::parse(&format!("arn:{partition}:s3:::{}/*", escaped(place))))
-                .collect(),
-            On::OutputBucket => {
-                let bucket = |place: &String| place.split('/').next().unwrap_or(place).to_owned();
-                self.outputs(feature, given)
-                    .iter()
-                    .map(|p| Pattern::parse(&format!("arn:{partition}:s3:::{}", escaped(&bucket(p)))))
-                    .collect()
-            }
-            On::LogGroup => self
-                .log_groups(feature, given)
-                .iter()
-                .flat_map(|g| self.regional("logs", account, &format!("log-group:{}", escaped(g))))
-                .collect(),
-            On::LogStreams => self
-                .log_groups(feature, given)
-                .iter()
-                .flat_map(|g| self.regional("logs", account, &format!("log-group:{}:log-stream:*", escaped(g))))
-                .collect(),
-            On::GivenDocument => {
-                let owner = |name: &String| if self.catalog.is_aws_document(name) { String::new() } else { account.clone() };
-                given.iter().flat_map(|name| self.regional("ssm", &owner(name), &format!("document/{}", escaped(name)))).collect()
-            }
-            On::GivenParameter => given
-                .iter()
-                .flat_map(|name| {
-                    self.regional("ssm", account, &format!("parameter/{}", escaped_but_star(name.trim_start_matches('/'))))
-                })
-                .collect(),
-            On::GivenDirectory if given.is_empty() => {
-                let pinned = self.regional("ds", account, "directory/*");
-                let message = format!(
-                    "{} needs `{action}`, and no directory is named: all directories of the account and region were granted",
-                    feature.title
-                );
-                floored.findings.push(
-                    Finding::new(Code::ResourceUnknown, message)
-                        .advise(format!("name the directory: `--need {}=d-1234567890`", feature.name)),
-                );
-                return pinned;
-            }
-            On::GivenDirectory => {
-                given.iter().flat_map(|id| self.regional("ds", account, &format!("directory/{}", escaped(id)))).collect()
-            }
-        };
-        let found: Vec<Pattern> = found;
+        if matches!(need.on, On::GivenDirectory) && given.is_empty() {
+            return self.every_directory(floored, feature, action);
+        }
+        let found = self.named(feature, &need.on, given);
         if found.is_empty() && declared && !matches!(need.on, On::GivenDocument) {
             let message =
                 format!("{} needs `{action}`, and on which resource is not known; nothing was granted for it", feature.title);
@@ -266,6 +209,64 @@ impl Pass<'_> {
             );
         }
         found
+    }
+
+    /// Resources that are the same in every account; `None` where they have names of their own.
+    fn known(&self, floored: &mut Floored, feature: &Feature, on: &On) -> Option<Vec<Pattern>> {
+        let account = &self.question.account;
+        Some(match on {
+            On::Any => vec![Pattern::any()],
+            On::Instance => self.regional("ec2", account, "instance/*"),
+            On::Associations => self.regional("ssm", account, "association/*"),
+            On::Document(name) => self.document(name),
+            On::Buckets => self.buckets(floored, feature),
+            _ => return None,
+        })
+    }
+
+    fn document(&self, name: &str) -> Vec<Pattern> {
+        let owner = if self.catalog.is_aws_document(name) { "" } else { &self.question.account };
+        self.regional("ssm", owner, &format!("document/{}", escaped(name)))
+    }
+
+    /// Resources by their names, which were seen or given.
+    fn named(&self, feature: &Feature, on: &On, given: &[String]) -> Vec<Pattern> {
+        let account = &self.question.account;
+        let s3 = |name: &str| Pattern::parse(&format!("arn:{}:s3:::{name}", self.question.partition));
+        let groups = |rest: &str| -> Vec<Pattern> {
+            let groups = self.log_groups(feature, given);
+            groups.iter().flat_map(|g| self.regional("logs", account, &format!("log-group:{}{rest}", escaped(g)))).collect()
+        };
+        match on {
+            On::OutputObjects => self.outputs(feature, given).iter().map(|place| s3(&format!("{}/*", escaped(place)))).collect(),
+            On::OutputBucket => {
+                let bucket = |place: &String| escaped(place.split('/').next().unwrap_or(place));
+                self.outputs(feature, given).iter().map(|place| s3(&bucket(place))).collect()
+            }
+            On::LogGroup => groups(""),
+            On::LogStreams => groups(":log-stream:*"),
+            On::GivenDocument => given.iter().flat_map(|name| self.document(name)).collect(),
+            On::GivenParameter => {
+                let name = |name: &String| format!("parameter/{}", escaped_but_star(name.trim_start_matches('/')));
+                given.iter().flat_map(|given| self.regional("ssm", account, &name(given))).collect()
+            }
+            On::GivenDirectory => {
+                given.iter().flat_map(|id| self.regional("ds", account, &format!("directory/{}", escaped(id)))).collect()
+            }
+            On::Any | On::Instance | On::Associations | On::Document(_) | On::Buckets => Vec::new(),
+        }
+    }
+
+    fn every_directory(&self, floored: &mut Floored, feature: &Feature, action: &Action) -> Vec<Pattern> {
+        let message = format!(
+            "{} needs `{action}`, and no directory is named: all directories of the account and region were granted",
+            feature.title
+        );
+        floored.findings.push(
+            Finding::new(Code::ResourceUnknown, message)
+                .advise(format!("name the directory: `--need {}=d-1234567890`", feature.name)),
+        );
+        self.regional("ds", &self.question.account, "directory/*")
     }
 
     /// `ec2messages` goes only if every instance's agent is known and current.
@@ -319,11 +320,16 @@ pub(super) fn fits(rule: &SignRule, sign: &Sign) -> bool {
         && (rule.documents.is_empty() || rule.documents.iter().any(|d| d == document))
 }
 
+/// A name as a pattern writes it.
+fn escaped(name: &str) -> String {
+    Pattern::literal(name).to_string()
+}
+
 /// A declared parameter may end in `*`; everything else in it stands for itself.
 fn escaped_but_star(name: &str) -> String {
     match name.strip_suffix('*') {
-        Some(stem) => format!("{}*", Pattern::literal(stem)),
-        None => Pattern::literal(name).to_string(),
+        Some(stem) => format!("{}*", escaped(stem)),
+        None => escaped(name),
     }
 }
 
