@@ -122,6 +122,23 @@ fn the_sources_call_what_the_list_has_and_nothing_else() {
     assert_eq!(calls, list);
 }
 
+/// The client for EC2 is our own: each of its methods sends the operation that it is called, and no text but these is sent.
+#[test]
+fn a_client_of_our_own_sends_what_its_methods_are_called() {
+    let code = code(include_str!("../src/aws/ec2.rs"));
+    let sent: Vec<(String, String)> = code
+        .match_indices("self.ask(")
+        .map(|(at, marker)| {
+            let name = code[at + marker.len()..].strip_prefix('"').and_then(|rest| rest.split('"').next()).unwrap();
+            let method = code[..at].rsplit("async fn ").next().unwrap();
+            (folded(word(method)), folded(name))
+        })
+        .collect();
+    assert!(sent.len() == 5 && sent.iter().all(|(method, name)| method == name), "{sent:?}");
+    assert_eq!(code.matches(".operation_name(").count(), 1);
+    assert_eq!(code.matches("\"Action\"").count(), 1, "the operation is written into a request in one place");
+}
+
 #[test]
 fn no_operation_of_the_list_changes_anything() {
     let reads =

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_config::SdkConfig;
 use jiff::Timestamp;
 
+use super::ec2;
 use super::failure::{Failure, GaveUp, tried};
 use super::identity::{self, Profile};
 use super::instances::{self, Found, Search};
@@ -105,7 +106,7 @@ pub async fn discover(
     patience: Patience,
 ) -> Result<Discovery, DiscoverError> {
     let all = listed(&stacks(config), names, place, patience).await?;
-    let client = aws_sdk_ec2::Client::from_conf(aws_sdk_ec2::config::Builder::from(config).interceptor(Whole).build());
+    let client = ec2::Client::new(config);
     let search = Search::of(&all);
     let mut found = instances::find(&client, &search, patience).await?;
     let named = all.of_type("AWS::IAM::InstanceProfile").map(|(_, _, name)| name.to_owned());

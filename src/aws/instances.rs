@@ -6,14 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
 use jiff::Timestamp;
 
-use super::discover::{DiscoverError, asked};
-use super::failure::Failure;
+use super::discover::DiscoverError;
+use super::ec2::{About, Client, every};
 use super::lookup::Patience;
 use super::resources::Resources;
+use super::xml::Element;
 
 /// By what instances are found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,41 +111,28 @@ async fn filtered(
     patience: Patience,
 ) -> Result<BTreeMap<String, Found>, DiscoverError> {
     let mut found = BTreeMap::new();
-    let mut token: Option<String> = None;
-    let filter = Filter::builder().name(filter).set_values(Some(values.to_vec())).build();
-    loop {
-        let page = asked(&patience, "instances", "ec2:DescribeInstances", || async {
-            let request = client.describe_instances().filters(filter.clone()).set_next_token(token.clone());
-            request.send().await.map_err(|error| Failure::of(&error))
-        });
-        let page = page.await?;
-        let described = page.reservations().iter().flat_map(|r| r.instances());
-        found.extend(described.filter_map(|i| Some((i.instance_id()?.to_owned(), read(i)))));
-        token = page.next_token().filter(|t| !t.is_empty()).map(str::to_owned);
-        if token.is_none() {
-            return Ok(found);
-        }
-    }
+    let ask = |token| client.describe_instances(About::Filter(filter, values), token);
+    let take = |page: &Element| {
+        let described = page.items("reservationSet").flat_map(|reservation| reservation.items("instancesSet"));
+        found.extend(described.filter_map(|i| Some((i.text("instanceId")?.to_owned(), read(i)))));
+    };
+    every(&patience, "instances", "ec2:DescribeInstances", ask, take).await?;
+    Ok(found)
 }
 
-fn read(instance: &Instance) -> Found {
-    let interfaces = instance.network_interfaces();
-    let private = interfaces.iter().flat_map(|i| i.private_ip_addresses());
-    let mut addresses: BTreeSet<String> = private
-        .flat_map(|a| [a.private_ip_address(), a.association().and_then(|p| p.public_ip())])
-        .chain([instance.private_ip_address(), instance.public_ip_address(), instance.ipv6_address()])
-        .flatten()
-        .map(str::to_owned)
-        .collect();
-    addresses.extend(interfaces.iter().flat_map(|i| i.ipv6_addresses()).filter_map(|a| a.ipv6_address()).map(str::to_owned));
-    addresses.retain(|a| !a.is_empty());
-    let subnets = interfaces.iter().filter_map(|i| i.subnet_id()).chain(instance.subnet_id());
+fn read(instance: &Element) -> Found {
+    let interfaces = || instance.items("networkInterfaceSet");
+    let private = interfaces().flat_map(|interface| interface.items("privateIpAddressesSet"));
+    let of_private = private.flat_map(|a| [a.text("privateIpAddress"), a.child("association").and_then(|p| p.text("publicIp"))]);
+    let of_ipv6 = interfaces().flat_map(|interface| interface.items("ipv6AddressesSet")).map(|a| a.text("ipv6Address"));
+    let own = ["privateIpAddress", "ipAddress", "ipv6Address"].map(|name| instance.text(name));
+    let subnets = interfaces().filter_map(|interface| interface.text("subnetId")).chain(instance.text("subnetId"));
     Found {
-        profile: instance.iam_instance_profile().and_then(|p| p.arn()).map(str::to_owned),
-        running: instance.state().and_then(|s| s.name()) == Some(&InstanceStateName::Running),
-        since: instance.launch_time().and_then(|t| Timestamp::from_second(t.secs()).ok()),
-        addresses,
-        vpc: instance.vpc_id().unwrap_or_default().to_owned(),
+        profile: instance.child("iamInstanceProfile").and_then(|p| p.text("arn")).map(str::to_owned),
+        running: instance.child("instanceState").and_then(|s| s.text("name")) == Some("running"),
+        since: instance.text("launchTime").and_then(|t| t.parse().ok()),
+        addresses: of_private.chain(of_ipv6).chain(own).flatten().map(str::to_owned).collect(),
+        vpc: instance.text("vpcId").unwrap_or_default().to_owned(),
         subnets: subnets.map(str::to_owned).collect(),
     }
 }
@@ -159,23 +145,14 @@ pub(super) async fn launched_with(
 ) -> Result<BTreeSet<String>, DiscoverError> {
     let mut found = BTreeSet::new();
     for id in templates {
-        let mut token: Option<String> = None;
-        loop {
-            let what = format!("the launch template `{id}`");
-            let page = asked(&patience, &what, "ec2:DescribeLaunchTemplateVersions", || async {
-                let request = client.describe_launch_template_versions().launch_template_id(id).set_next_token(token.clone());
-                request.send().await.map_err(|error| Failure::of(&error))
-            });
-            let page = page.await?;
-            let data = page.launch_template_versions().iter().filter_map(|v| v.launch_template_data());
-            for profile in data.filter_map(|d| d.iam_instance_profile()) {
-                found.extend(profile.name().map(str::to_owned).or_else(|| profile.arn().map(last)));
+        let ask = |token| client.describe_launch_template_versions(About::Parameter("LaunchTemplateId", id), token);
+        let take = |page: &Element| {
+            let data = page.items("launchTemplateVersionSet").filter_map(|version| version.child("launchTemplateData"));
+            for profile in data.filter_map(|data| data.child("iamInstanceProfile")) {
+                found.extend(profile.text("name").map(str::to_owned).or_else(|| profile.text("arn").map(last)));
             }
-            token = page.next_token().filter(|t| !t.is_empty()).map(str::to_owned);
-            if token.is_none() {
-                break;
-            }
-        }
+        };
+        every(&patience, &format!("the launch template `{id}`"), "ec2:DescribeLaunchTemplateVersions", ask, take).await?;
     }
     Ok(found)
 }

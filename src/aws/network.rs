@@ -5,13 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, RouteTable, VpcEndpointType};
-
-use super::discover::{DiscoverError, asked};
-use super::failure::Failure;
+use super::discover::DiscoverError;
+use super::ec2::{About, Client, every};
 use super::instances::Found;
 use super::lookup::Patience;
+use super::xml::Element;
 
 /// What is known of some VPCs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +45,38 @@ impl Network {
         let of_tables = self.tables(instance).filter_map(|table| self.by_table.get(table)).flatten();
         of_tables.chain(self.by_vpc.get(&instance.vpc).into_iter().flatten()).cloned().collect()
     }
+
+    fn take_table(&mut self, table: &Element) {
+        let Some(id) = table.text("routeTableId") else { return };
+        for association in table.items("associationSet") {
+            if let Some(subnet) = association.text("subnetId") {
+                self.own.insert(subnet.to_owned(), id.to_owned());
+            } else if association.text("main") == Some("true") {
+                self.main.insert(table.text("vpcId").unwrap_or_default().to_owned(), id.to_owned());
+            }
+        }
+        let gateways = table.items("routeSet").filter_map(|route| route.text("natGatewayId"));
+        self.gateways.entry(id.to_owned()).or_default().extend(gateways.map(str::to_owned));
+    }
+
+    fn take_gateway(&mut self, gateway: &Element) {
+        let Some(id) = gateway.text("natGatewayId") else { return };
+        // One without a public address is a private gateway, and shows its private one.
+        let addresses = gateway.items("natGatewayAddressSet").filter_map(|a| a.text("publicIp").or(a.text("privateIp")));
+        self.translated.entry(id.to_owned()).or_default().extend(addresses.map(str::to_owned));
+    }
+
+    fn take_endpoint(&mut self, endpoint: &Element) {
+        let Some(id) = endpoint.text("vpcEndpointId") else { return };
+        if endpoint.text("vpcEndpointType") == Some("Gateway") {
+            for table in endpoint.items("routeTableIdSet") {
+                self.by_table.entry(table.own_text().to_owned()).or_default().insert(id.to_owned());
+            }
+        } else {
+            let vpc = endpoint.text("vpcId").unwrap_or_default().to_owned();
+            self.by_vpc.entry(vpc).or_default().insert(id.to_owned());
+        }
+    }
 }
 
 /// Reads the VPCs in which instances are.
@@ -58,92 +88,17 @@ pub(super) async fn read(
     let vpcs: BTreeSet<&str> = instances.map(|i| i.vpc.as_str()).filter(|vpc| !vpc.is_empty()).collect();
     let mut network = Network::default();
     for vpc in vpcs {
-        let of_vpc = Filter::builder().name("vpc-id").values(vpc).build();
-        read_tables(client, &of_vpc, &mut network, patience).await?;
-        read_gateways(client, &of_vpc, &mut network, patience).await?;
-        read_endpoints(client, &of_vpc, &mut network, patience).await?;
+        let values = [vpc.to_owned()];
+        let of_vpc = || About::Filter("vpc-id", &values);
+        let ask = |token| client.describe_route_tables(of_vpc(), token);
+        let take = |page: &Element| page.items("routeTableSet").for_each(|table| network.take_table(table));
+        every(&patience, "route tables", "ec2:DescribeRouteTables", ask, take).await?;
+        let ask = |token| client.describe_nat_gateways(of_vpc(), token);
+        let take = |page: &Element| page.items("natGatewaySet").for_each(|gateway| network.take_gateway(gateway));
+        every(&patience, "NAT gateways", "ec2:DescribeNatGateways", ask, take).await?;
+        let ask = |token| client.describe_vpc_endpoints(of_vpc(), token);
+        let take = |page: &Element| page.items("vpcEndpointSet").for_each(|endpoint| network.take_endpoint(endpoint));
+        every(&patience, "VPC endpoints", "ec2:DescribeVpcEndpoints", ask, take).await?;
     }
     Ok(network)
-}
-
-async fn read_tables(client: &Client, of_vpc: &Filter, network: &mut Network, patience: Patience) -> Result<(), DiscoverError> {
-    let mut token: Option<String> = None;
-    loop {
-        let page = asked(&patience, "route tables", "ec2:DescribeRouteTables", || async {
-            let request = client.describe_route_tables().filters(of_vpc.clone()).set_next_token(token.clone());
-            request.send().await.map_err(|error| Failure::of(&error))
-        });
-        let page = page.await?;
-        page.route_tables().iter().for_each(|table| take(table, network));
-        token = page.next_token().filter(|t| !t.is_empty()).map(str::to_owned);
-        if token.is_none() {
-            return Ok(());
-        }
-    }
-}
-
-fn take(table: &RouteTable, network: &mut Network) {
-    let Some(id) = table.route_table_id() else { return };
-    for association in table.associations() {
-        if let Some(subnet) = association.subnet_id().filter(|s| !s.is_empty()) {
-            network.own.insert(subnet.to_owned(), id.to_owned());
-        } else if association.main().unwrap_or_default() {
-            network.main.insert(table.vpc_id().unwrap_or_default().to_owned(), id.to_owned());
-        }
-    }
-    let gateways = table.routes().iter().filter_map(|route| route.nat_gateway_id()).filter(|g| !g.is_empty());
-    network.gateways.entry(id.to_owned()).or_default().extend(gateways.map(str::to_owned));
-}
-
-async fn read_gateways(client: &Client, of_vpc: &Filter, network: &mut Network, patience: Patience) -> Result<(), DiscoverError> {
-    let mut token: Option<String> = None;
-    loop {
-        let page = asked(&patience, "NAT gateways", "ec2:DescribeNatGateways", || async {
-            let request = client.describe_nat_gateways().filter(of_vpc.clone()).set_next_token(token.clone());
-            request.send().await.map_err(|error| Failure::of(&error))
-        });
-        let page = page.await?;
-        for gateway in page.nat_gateways() {
-            // One without a public address is a private gateway, and shows its private one.
-            let addresses = gateway.nat_gateway_addresses().iter().filter_map(|a| a.public_ip().or(a.private_ip()));
-            let addresses = addresses.filter(|a| !a.is_empty()).map(str::to_owned);
-            let id = gateway.nat_gateway_id().unwrap_or_default().to_owned();
-            network.translated.entry(id).or_default().extend(addresses);
-        }
-        token = page.next_token().filter(|t| !t.is_empty()).map(str::to_owned);
-        if token.is_none() {
-            return Ok(());
-        }
-    }
-}
-
-async fn read_endpoints(
-    client: &Client,
-    of_vpc: &Filter,
-    network: &mut Network,
-    patience: Patience,
-) -> Result<(), DiscoverError> {
-    let mut token: Option<String> = None;
-    loop {
-        let page = asked(&patience, "VPC endpoints", "ec2:DescribeVpcEndpoints", || async {
-            let request = client.describe_vpc_endpoints().filters(of_vpc.clone()).set_next_token(token.clone());
-            request.send().await.map_err(|error| Failure::of(&error))
-        });
-        let page = page.await?;
-        for endpoint in page.vpc_endpoints() {
-            let Some(id) = endpoint.vpc_endpoint_id() else { continue };
-            if endpoint.vpc_endpoint_type() == Some(&VpcEndpointType::Gateway) {
-                for table in endpoint.route_table_ids() {
-                    network.by_table.entry(table.clone()).or_default().insert(id.to_owned());
-                }
-            } else {
-                let vpc = endpoint.vpc_id().unwrap_or_default().to_owned();
-                network.by_vpc.entry(vpc).or_default().insert(id.to_owned());
-            }
-        }
-        token = page.next_token().filter(|t| !t.is_empty()).map(str::to_owned);
-        if token.is_none() {
-            return Ok(());
-        }
-    }
 }

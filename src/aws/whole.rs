@@ -2,9 +2,9 @@
 //!
 //! INVARIANT (answers-whole): no answer in XML is used that does not end with the end of its root element.
 
-use aws_sdk_ec2::config::interceptors::AfterDeserializationInterceptorContextRef;
-use aws_sdk_ec2::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_ec2::error::BoxError;
+use aws_sdk_iam::config::interceptors::AfterDeserializationInterceptorContextRef;
+use aws_sdk_iam::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_iam::error::BoxError;
 
 /// Looks at every answer after it was read.
 #[derive(Debug, Clone, Copy)]

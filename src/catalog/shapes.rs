@@ -43,6 +43,8 @@ pub struct PartitionOf {
     pub prefix: String,
     /// Its name in ARNs.
     pub partition: String,
+    /// How the names of its endpoints end.
+    pub dns_suffix: String,
 }
 
 /// A kind of name that lives for a short time.
@@ -102,6 +104,12 @@ impl Catalog {
     #[must_use]
     pub fn partition(&self, region: &str) -> &str {
         self.shapes.partitions.iter().find(|p| region.starts_with(&p.prefix)).map_or("aws", |p| p.partition.as_str())
+    }
+
+    /// How the names of a region's endpoints end.
+    #[must_use]
+    pub fn dns_suffix(&self, region: &str) -> &str {
+        self.shapes.partitions.iter().find(|p| region.starts_with(&p.prefix)).map_or("amazonaws.com", |p| p.dns_suffix.as_str())
     }
 
     /// The ARN up to a name that lives for a short time; `None` where it has none.
