@@ -14,6 +14,7 @@ mod json;
 mod layout;
 mod node;
 mod quote;
+mod reparse;
 mod splice;
 mod style;
 mod value;
@@ -127,7 +128,7 @@ impl Document {
             (Format::Yaml, yaml::parse(&source)?)
         };
         let (format, tree) = parsed;
-        Ok(Self { source, format, nodes: tree.nodes, root: tree.root, comments: tree.comments })
+        Ok(Self::of(source, format, tree))
     }
 
     /// The bytes of the document.
@@ -165,7 +166,16 @@ impl Document {
     /// # Errors
     /// When edits overlap, or the result is no document any more.
     pub fn apply(&self, edits: Vec<Edit>) -> Result<Self, TemplateError> {
-        Self::parse_text(splice::splice(&self.source, edits)?)
+        let mut edits = edits;
+        edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+        let source = splice::splice(&self.source, &edits)?;
+        let Some(tree) = reparse::tree(self, &edits, &source) else { return Self::parse_text(source) };
+        debug_assert!(yaml::parse(&source).as_ref() == Ok(&tree), "INVARIANT (reparse-is-parse) of:\n{source}");
+        Ok(Self::of(source, self.format, tree))
+    }
+
+    fn of(source: String, format: Format, tree: node::Tree) -> Self {
+        Self { source, format, nodes: tree.nodes, root: tree.root, comments: tree.comments }
     }
 
     /// Line and column of a byte offset, both counted from 1, the column in characters.

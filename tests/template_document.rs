@@ -425,6 +425,54 @@ const HOLDERS: [(&str, &[&str]); 8] = [
     ("{\n\t\"a\": {\n\t\t\"b\": 1\n\t}\n}\n", &["a"]),
 ];
 
+/// Documents to edit anywhere.
+const EDITED: [&str; 6] = [
+    include_str!("fixtures/templates/nasty.yaml"),
+    include_str!("fixtures/templates/several.yaml"),
+    "a:\n  b:\n    c: 1 # d\n    e: |+\n      f\n\n  # g\n  h: [i, 'j'] # k\n  # l\nm:\n  n: o\n  p:\n  - q: r\n    s: t\n  -\n    u\nv: w\n",
+    "# a\nb:\n   c: >-\n     d\n\n     e\n   ? f\n   : g\n   h:\n   i: \"j\n     k\"\n   l: &x m\nn:\n   o: *x\n   p: {q: r}\n...\n",
+    "---\r\na:\r\n  b: 1\r\n\r\n  c: !Sub\r\n  - d\r\n  - {e: f}\r\n  g:\r\n# h\r\ni:\r\n  j: k\r\n  l:\r\n    - m",
+    "\u{feff}a:\n b: 1\n c:\n  d: 2\n  e: 3\nf:\n g: |2\n   h\n i: k\n   l\n",
+];
+
+/// What comes into them.
+const FRAGMENTS: [&str; 34] = [
+    "",
+    "",
+    "",
+    "\n",
+    "\r\n",
+    " ",
+    "  ",
+    "   ",
+    "\t",
+    "x",
+    "x: y\n",
+    "  x: y\n",
+    "    x: y\n",
+    "    x:\n      y\n",
+    "a: 1\n",
+    "  b: 1\n",
+    "- z\n",
+    "  - z\n",
+    "# c\n",
+    " # c",
+    "|+\n",
+    "|\n    x\n",
+    ">2\n",
+    "'",
+    "\"",
+    "{",
+    "}]",
+    "&x ",
+    "*x",
+    "!Ref ",
+    "? ",
+    "---\n",
+    "...\n",
+    "%YAML 1.2\n",
+];
+
 proptest! {
 
     /// INVARIANT (splice-keeps-the-rest)
@@ -505,6 +553,21 @@ proptest! {
             for n in (0..items.len()).filter(|n| items[*n].1) {
                 prop_assert_eq!(after.text().contains(&format!("# above {n}\n")), !gone.contains(&n), "{}", after.text());
             }
+        }
+    }
+
+    /// INVARIANT (reparse-is-parse): an edited document is the one that its text alone gives, whatever the edit.
+    #[test]
+    fn an_edited_document_is_that_of_its_text(seed in 0..EDITED.len(), edits in prop::collection::vec((0.0..1.0f64, 0..20usize, 0..FRAGMENTS.len(), 0..FRAGMENTS.len()), 1..4)) {
+        let doc = parse(EDITED[seed]);
+        let at = |offset: usize| (0..=offset.min(doc.text().len())).rev().find(|&at| doc.text().is_char_boundary(at)).unwrap();
+        let edit = |(place, length, first, second): (f64, usize, usize, usize)| {
+            let from = (place * doc.text().len() as f64) as usize;
+            Edit::new(at(from)..at(from + length / 2), format!("{}{}", FRAGMENTS[first], FRAGMENTS[second]))
+        };
+        if let Ok(edited) = doc.apply(edits.into_iter().map(edit).collect()) {
+            let parsed = parse(edited.text());
+            prop_assert!(format!("{edited:?}") == format!("{parsed:?}"), "{}", edited.text());
         }
     }
 

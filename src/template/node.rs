@@ -32,7 +32,7 @@ pub enum Collection {
 }
 
 /// What a node is, with indexes into the arena of its document.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Shape {
     Scalar { value: String, style: ScalarStyle },
     Sequence { items: Vec<usize>, style: Collection },
@@ -41,7 +41,7 @@ pub(crate) enum Shape {
 }
 
 /// A node as the arena keeps it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NodeData {
     pub(crate) shape: Shape,
     /// The tag as written, such as `!Sub`.
@@ -54,7 +54,7 @@ pub(crate) struct NodeData {
 }
 
 /// What the parsers hand over.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<NodeData>,
     pub(crate) root: NodeData,

@@ -31,15 +31,14 @@ impl Edit {
     }
 }
 
-/// Applies edits to a text.
+/// Applies edits, which are in order, to a text.
 ///
 /// INVARIANT (splice-keeps-the-rest): the result is the text with each range replaced; every byte outside the ranges
 /// stands in it, in order. Edits may touch, not overlap; insertions at one place keep their order.
 ///
 /// # Errors
 /// [`TemplateError::Overlap`] when two edits overlap, or one is not a range of characters of the text.
-pub(super) fn splice(text: &str, mut edits: Vec<Edit>) -> Result<String, TemplateError> {
-    edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+pub(super) fn splice(text: &str, edits: &[Edit]) -> Result<String, TemplateError> {
     let grown: usize = edits.iter().map(|edit| edit.replacement.len()).sum();
     let mut result = String::with_capacity(text.len() + grown);
     let mut done = 0;
@@ -51,7 +50,7 @@ pub(super) fn splice(text: &str, mut edits: Vec<Edit>) -> Result<String, Templat
         let kept = text.get(done..span.start).ok_or_else(overlap)?;
         text.get(span.clone()).ok_or_else(overlap)?;
         result.push_str(kept);
-        result.push_str(&replacement);
+        result.push_str(replacement);
         done = span.end;
     }
     result.push_str(text.get(done..).unwrap_or(""));

@@ -24,12 +24,19 @@ struct Builder<'t> {
     anchors: BTreeMap<usize, usize>,
     comments: Vec<Span>,
     root: Option<usize>,
+    /// How many collections are around the text.
+    outer: usize,
     /// Where the last token ended that was no comment.
     token_end: usize,
 }
 
 /// Parses one YAML document.
 pub(super) fn parse(text: &str) -> Result<Tree, TemplateError> {
+    parse_within(text, 0)
+}
+
+/// Parses a text that stands within so many collections of a document.
+pub(super) fn parse_within(text: &str, outer: usize) -> Result<Tree, TemplateError> {
     if let Some(at) = lone_return(text) {
         let (line, column) = layout::position(text, at);
         let problem = "a carriage return stands without a line feed; lines end with LF or CRLF".to_owned();
@@ -38,8 +45,8 @@ pub(super) fn parse(text: &str) -> Result<Tree, TemplateError> {
     let options = granit_parser::options! {
         emit_anchor_events: true,
         max_buffered_comment_events: usize::MAX,
-        flow_nesting_limit: MAX_DEPTH,
-        block_nesting_limit: MAX_DEPTH,
+        flow_nesting_limit: MAX_DEPTH.saturating_sub(outer),
+        block_nesting_limit: MAX_DEPTH.saturating_sub(outer),
     };
     let mut builder = Builder {
         text,
@@ -49,6 +56,7 @@ pub(super) fn parse(text: &str) -> Result<Tree, TemplateError> {
         anchors: BTreeMap::new(),
         comments: Vec::new(),
         root: None,
+        outer,
         token_end: 0,
     };
     for next in Parser::<StrInput<'_>>::new_from_str_with_options(text, options) {
@@ -210,7 +218,7 @@ impl Builder<'_> {
     }
 
     fn collection(&mut self, shape: Shape, tag: Option<&Tag>, range: Span, tag_span: Option<Span>) -> Result<(), TemplateError> {
-        if self.open.len() >= MAX_DEPTH {
+        if self.outer + self.open.len() >= MAX_DEPTH {
             let (line, column) = layout::position(self.text, range.start);
             return Err(TemplateError::TooDeep { line, column });
         }
