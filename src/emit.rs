@@ -1,5 +1,6 @@
 //! Back ends: from a policy to what people deploy.
 //!
+//! [`render`] makes the section that is put in, through templates that a user may override;
 //! [`endpoint`] does the same for the policy of a VPC endpoint, and [`routes`] says which roles are behind one.
 //! [`cloudformation`] puts a policy into the role of a template and takes the managed policy out; [`role`] says which
 //! roles a template has and who uses them; [`portable`] makes a policy independent of account, region and partition,
@@ -7,7 +8,6 @@
 //! proved.
 
 pub mod cloudformation;
-pub mod comments;
 pub mod effective;
 mod eject;
 pub mod endpoint;
@@ -19,6 +19,7 @@ pub mod owner;
 pub mod place;
 pub mod portable;
 pub mod references;
+pub mod render;
 pub mod resolve;
 pub mod role;
 pub mod routes;

@@ -8,6 +8,7 @@
 //! those decide how a document is written. It knows nothing of resources or policies.
 
 mod block;
+mod commented;
 mod edit;
 mod flow;
 mod json;
@@ -21,9 +22,11 @@ mod value;
 mod write;
 mod yaml;
 
+pub use commented::Commented;
 pub use edit::{Entry, Place};
 pub use layout::LineEnd;
 pub use node::{Collection, Kind, Node, ScalarStyle, Span};
+pub(crate) use quote::comment;
 pub use splice::Edit;
 pub use style::{Quote, Style};
 pub use value::{Item, Pair, Value};

@@ -9,6 +9,9 @@
     clippy::panic
 )] // a test says what is wrong by panicking
 
+use std::collections::BTreeMap;
+
+use policyc::emit::render::{About, SectionTemplates};
 use policyc::emit::separate::attach;
 use policyc::emit::{Injection, inject};
 use policyc::stack::config::AttachAs;
@@ -114,6 +117,24 @@ fn injection(names: &[String], text: &str) -> Injection {
 }
 
 proptest! {
+    /// Names in comments stay in them, and names in the policy come out as they are.
+    #[test]
+    fn a_rendered_section_is_the_policy_whatever_it_is_called(names in prop::collection::vec(hostile(), 6)) {
+        let statement = |name: &str| Value::map([("Sid", Value::text(name)), (name, Value::tagged("Sub", Value::text(name)))]);
+        prop_assume!(names.iter().all(|name| name != "Sid" && name != "Statement"));
+        let statements = Value::list(names[..3].iter().map(|name| statement(name)));
+        let document = Value::map([("Version", Value::text(&names[0])), ("Statement", statements)]);
+        let reasons: BTreeMap<String, Vec<String>> = names[..3].iter().map(|name| (name.clone(), names.clone())).collect();
+        for (endpoint, from) in [(false, ""), (true, ""), (false, &names[3])] {
+            let about = About { id: &names[3], endpoint, from, baseline: &names[4], command: &names[5] };
+            let section = SectionTemplates::default().render(&about, &document, &reasons).unwrap();
+            prop_assert_eq!(section.document.to_json().to_string(), document.to_json().to_string());
+            let Some(Value::Seq(items)) = section.document.get("Statement") else { panic!("no statements") };
+            prop_assert!(items.iter().all(|item| item.comments.len() == names.len()));
+            prop_assert_eq!(section.comments.len(), if from.is_empty() { 3 } else { 2 });
+        }
+    }
+
     #[test]
     fn names_survive(names in prop::collection::vec(hostile(), 4), style in 0..3usize) {
         prop_assume!(names[3] != "Role");

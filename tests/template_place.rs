@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use policyc::catalog::Catalog;
 use policyc::emit::StackValues;
 use policyc::emit::place::{Placement, place};
+use policyc::emit::render::{About, SectionTemplates};
 use policyc::iam::Policy;
 use policyc::stack::config::AttachAs;
 use serde_json::json;
@@ -38,7 +39,8 @@ fn written(parameters: &str, names: &[(&str, &str)], resources: &[&str]) -> Vec<
         attach_as: AttachAs::Inline,
         policy: &Policy::from_value(&policy).unwrap(),
         reasons: &BTreeMap::new(),
-        comments: &[],
+        about: About::default(),
+        templates: &SectionTemplates::default(),
         values: &values,
     };
     let placed = place(template.as_bytes(), &placement, Catalog::embedded()).unwrap();

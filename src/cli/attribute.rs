@@ -130,7 +130,7 @@ fn checkout(request: &Request<'_>, folder: &Path) -> Result<PathBuf, CliError> {
     paths.extend(wanted.role.iter().flat_map(|role| role.keeps.clone()));
     // An endpoint is derived from its template and what it had before.
     paths.extend(wanted.endpoint.iter().flat_map(|wanted| [wanted.template.clone(), endpoint::baseline_name(wanted)]));
-    paths.extend(wanted.comments.clone());
+    paths.extend(wanted.section_templates.clone());
     let index = folder.join("index");
     run(plain(&home).env("GIT_INDEX_FILE", &index).args(["read-tree", &tree]))?;
     let listed = plain(&home)

@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use super::stack::{Context, Derived, StackResult, Templates, certificate_path, values};
-use super::{check, files, print, question};
+use super::{check, files, print, question, stack};
 use crate::catalog::Catalog;
 use crate::catalog::endpoints::Repository;
 use crate::compile::endpoint::{CompiledEndpoint, EndpointRequest, RoleBehind, behind, compile_endpoint, prove, subjects};
 use crate::derive::Baseline;
 use crate::emit::StackValues;
-use crate::emit::comments::{About, CommentError};
 use crate::emit::endpoint::{Endpoint, EndpointPlacement, place_endpoint, values_of};
 use crate::emit::place::Placed;
+use crate::emit::render::About;
 use crate::emit::routes::{images, roles_behind};
 use crate::finding::{Code, Finding, Severity};
 use crate::iam::everyone;
@@ -102,18 +102,16 @@ fn inject(
 ) -> Result<Placed, CliError> {
     let command = format!("policyc derive --stack {}", context.request.name);
     let baseline = baseline_name(wanted);
-    let about = About { id: &wanted.logical_id, endpoint: true, baseline: &baseline, command: &command };
-    let failed = |e: CommentError| wrong(context, wanted, e);
-    let lines = context.comments.section(&about).map_err(failed)?;
-    let reasons = context.comments.statements(&compiled.reasons).map_err(failed)?;
+    let about = About { id: &wanted.logical_id, endpoint: true, baseline: &baseline, command: &command, ..About::default() };
     let placement = EndpointPlacement {
         endpoint: &wanted.logical_id,
         policy: &compiled.policy,
-        reasons: &reasons,
-        comments: &lines,
+        reasons: &compiled.reasons,
+        about,
+        templates: context.sections,
         values: known,
     };
-    place_endpoint(bytes, &placement, Catalog::embedded()).map_err(|e| CliError::input(path, e))
+    place_endpoint(bytes, &placement, Catalog::embedded()).map_err(|e| stack::unplaced(e, context.request.config, path))
 }
 
 /// What the baseline is called: its file, relative to the configuration.

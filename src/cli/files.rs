@@ -1,6 +1,7 @@
 //! Reading what was named and writing results: beside their place first, then renamed, all or none.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,21 @@ fn is_record_file(path: &Path) -> bool {
 /// The name of a file without the folders that lead to it.
 pub(super) fn name(path: &Path) -> String {
     path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Hands out the Handlebars templates of a folder by name, in order, each to take the place of policyc's own.
+pub(super) fn templates<E: Display>(
+    folder: &Path,
+    mut replace: impl FnMut(&str, String) -> Result<(), E>,
+) -> Result<(), CliError> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let mut paths: Vec<PathBuf> = entries.map_err(|e| CliError::configuration(folder, e))?.iter().map(|e| e.path()).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| path.is_file() && !name(path).starts_with('.')) {
+        let text = fs::read_to_string(path).map_err(|e| CliError::configuration(path, e))?;
+        replace(&name(path), text).map_err(|e| CliError::configuration(path, e))?;
+    }
+    Ok(())
 }
 
 /// The bytes of a file, or of standard input for `-`.

@@ -156,17 +156,8 @@ fn place(path: &Path, text: &str, line: usize, end_line: usize) -> PlaceReport {
 
 fn templates(folder: Option<&Path>) -> Result<Templates, CliError> {
     let mut templates = Templates::default();
-    let Some(folder) = folder else { return Ok(templates) };
-    let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut paths: Vec<PathBuf> = entries.map_err(|e| CliError::configuration(folder, e))?.iter().map(|e| e.path()).collect();
-    paths.sort();
-    for path in paths {
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        if name.starts_with('.') || path.is_dir() {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).map_err(|e| CliError::configuration(&path, e))?;
-        templates.replace(&name, text).map_err(|e| CliError::configuration(&path, e))?;
+    if let Some(folder) = folder {
+        files::templates(folder, |name, text| templates.replace(name, text))?;
     }
     Ok(templates)
 }

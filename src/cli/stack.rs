@@ -12,8 +12,8 @@ use crate::catalog::Catalog;
 use crate::compile::{Compiled, Facts, compile};
 use crate::derive::Question;
 use crate::emit::StackValues;
-use crate::emit::comments::{About, CommentError, Comments};
-use crate::emit::place::{Placement, place};
+use crate::emit::place::{PlaceError, Placement, place};
+use crate::emit::render::{About, SectionTemplates};
 use crate::finding::Finding;
 use crate::ledger::Ledger;
 use crate::review::report::Report;
@@ -123,7 +123,8 @@ pub(super) struct Context<'a> {
     pub(super) home: &'a Path,
     pub(super) description: &'a StackDescription,
     pub(super) ledger: &'a Ledger,
-    pub(super) comments: &'a Comments,
+    /// What renders the sections.
+    pub(super) sections: &'a SectionTemplates,
     /// What reading the trail found.
     found: Vec<Finding>,
 }
@@ -147,7 +148,7 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
         Interest { account: Some(description.account.clone()), roles: roles.iter().map(|(_, r)| r.name.clone()).collect() };
     let (ledger, found) = observe::observe(&trail, interest, Catalog::embedded())?;
 
-    let comments = comments(&config, &home)?;
+    let sections = section_templates(config.section_templates.as_ref().map(|folder| home.join(folder)).as_deref())?;
     let mut result = StackResult {
         roles: Vec::new(),
         endpoints: Vec::new(),
@@ -156,7 +157,7 @@ pub(super) fn compile_stack(request: &Request<'_>) -> Result<StackResult, CliErr
         facts: Facts::of(&ledger, Catalog::embedded()),
     };
     let context =
-        Context { request, config: &config, home: &home, description: &description, ledger: &ledger, comments: &comments, found };
+        Context { request, config: &config, home: &home, description: &description, ledger: &ledger, sections: &sections, found };
     let mut templates = Templates::new();
     for (wanted, (stack, role)) in config.role.iter().zip(&roles) {
         compile_role(&context, wanted, (stack, role), &mut result, &mut templates)?;
@@ -233,18 +234,21 @@ pub(super) fn is_configured(name: &str, file: &Path) -> Result<bool, CliError> {
     Ok(config.stack.contains_key(name))
 }
 
-/// The templates of comments: those of the configured folder in the place of policyc's own.
-fn comments(config: &StackConfig, home: &Path) -> Result<Comments, CliError> {
-    let mut comments = Comments::default();
-    let Some(folder) = config.comments.as_ref().map(|folder| home.join(folder)) else { return Ok(comments) };
-    let entries = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut paths: Vec<PathBuf> = entries.map_err(|e| CliError::configuration(&folder, e))?.iter().map(|e| e.path()).collect();
-    paths.sort();
-    for path in paths.iter().filter(|path| path.is_file() && !files::name(path).starts_with('.')) {
-        let text = String::from_utf8_lossy(&files::read(path)?).into_owned();
-        comments.replace(&files::name(path), text).map_err(|e| CliError::configuration(path, e))?;
+/// What renders sections: the templates of a folder in the place of policyc's own.
+pub(super) fn section_templates(folder: Option<&Path>) -> Result<SectionTemplates, CliError> {
+    let mut templates = SectionTemplates::default();
+    if let Some(folder) = folder {
+        files::templates(folder, |name, text| templates.replace(name, text))?;
     }
-    Ok(comments)
+    Ok(templates)
+}
+
+/// Why a policy cannot be placed: the templates of sections are configuration, and the template is input.
+pub(super) fn unplaced(error: PlaceError, config: &Path, template: &Path) -> CliError {
+    match error {
+        PlaceError::Render(error) => CliError::configuration(config, error),
+        error => CliError::input(template, error),
+    }
 }
 
 pub(super) fn load_config(name: &str, file: &Path) -> Result<(StackConfig, PathBuf), CliError> {
@@ -326,13 +330,11 @@ fn inject(
     compiled: &mut Compiled,
     (path, bytes): (&Path, &[u8]),
 ) -> Result<Vec<u8>, CliError> {
-    let Context { request, comments, .. } = context;
+    let Context { request, sections, .. } = context;
     let values = values(context.description, stack);
     let baseline = format!("{} {}", question.baseline.name, question.baseline.version);
     let command = format!("policyc derive --stack {}", request.name);
-    let about = About { id: &wanted.logical_id, endpoint: false, baseline: baseline.trim_end(), command: &command };
-    let failed = |e: CommentError| CliError::configuration(request.config, e);
-    let lines = comments.section(&about).map_err(failed)?;
+    let about = About { id: &wanted.logical_id, baseline: baseline.trim_end(), command: &command, ..About::default() };
     let placed = place(
         bytes,
         &Placement {
@@ -340,13 +342,14 @@ fn inject(
             replaces: &question.baseline.name,
             attach_as: wanted.attach_as,
             policy: &compiled.derivation.policy,
-            reasons: &comments.statements(&compiled.reasons()).map_err(failed)?,
-            comments: &lines,
+            reasons: &compiled.reasons(),
+            about,
+            templates: sections,
             values: &values,
         },
         Catalog::embedded(),
     )
-    .map_err(|e| CliError::input(path, e))?;
+    .map_err(|e| unplaced(e, request.config, path))?;
     compiled.tell(placed.findings);
     Ok(placed.bytes)
 }

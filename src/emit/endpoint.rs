@@ -12,9 +12,10 @@ use crate::template::{Document, Edit, Entry, Node, Pair, Place, Span, Style, Tem
 use super::cloudformation::{InjectError, merged, unshared};
 use super::managed::owned;
 use super::mapping::{Maps, mappings};
-use super::place::{PlaceError, Placed, kept_literal, substitutions, with_reasons};
+use super::place::{PlaceError, Placed, kept_literal, substitutions};
 use super::portable::portable;
 use super::references::References;
+use super::render::{About, Section, SectionTemplates};
 use super::resolve::{ResolveError, StackValues, resolve};
 use super::section::{marked, split_comments};
 
@@ -178,8 +179,10 @@ pub struct EndpointPlacement<'a> {
     pub policy: &'a Policy,
     /// Why each statement is there, by `Sid`.
     pub reasons: &'a BTreeMap<String, Vec<String>>,
-    /// Lines above the policy that say what it was generated from, and how to do it again.
-    pub comments: &'a [String],
+    /// What the policy says of itself.
+    pub about: About<'a>,
+    /// What renders it.
+    pub templates: &'a SectionTemplates,
     /// The real values of the stack.
     pub values: &'a StackValues,
 }
@@ -198,12 +201,12 @@ pub fn place_endpoint(bytes: &[u8], placement: &EndpointPlacement<'_>, catalog: 
     let json = everyone::write(placement.policy);
     let portable =
         portable(&json, &substitutions(&document, placement.endpoint, placement.values, &references, Vec::new(), catalog));
-    let section = with_reasons(portable.section.clone(), placement.reasons);
+    let section = placement.templates.render(&placement.about, &portable.section, placement.reasons)?;
     let maps = Maps::find(&document, endpoint.id);
     let own = endpoint.policy.and_then(|(index, _)| document.child_span(endpoint.properties, index));
     let skip: Vec<Span> = own.clone().into_iter().chain(maps.skip()).collect();
     let style = Style::around(endpoint.properties, &skip);
-    let mut edits = endpoint.edits(section, placement.comments, &style)?;
+    let mut edits = endpoint.edits(section, &style)?;
     edits.extend(maps.edits(&portable.regional, &style)?);
     unshared(&document, &edits)?;
     let written = document.apply(edits)?;
@@ -224,11 +227,11 @@ pub fn place_endpoint(bytes: &[u8], placement: &EndpointPlacement<'_>, catalog: 
 }
 
 impl Endpoint<'_> {
-    fn edits(&self, section: Value, comments: &[String], style: &Style) -> Result<Vec<Edit>, PlaceError> {
+    fn edits(&self, section: Section, style: &Style) -> Result<Vec<Edit>, PlaceError> {
         let resources = self.doc.get(&["Resources"]);
         let above = [resources, resources.and_then(|all| all.get(self.id)), Some(self.properties)];
         above.into_iter().flatten().try_for_each(owned)?;
-        let pair = Pair { comments: marked(comments), key: POLICY.to_owned(), value: section };
+        let pair = Pair { comments: marked(&section.comments), key: POLICY.to_owned(), value: section.document };
         let place = match self.policy {
             Some((index, node)) => {
                 owned(node)?;

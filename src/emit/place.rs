@@ -6,12 +6,13 @@ use crate::catalog::Catalog;
 use crate::finding::{Code, Finding};
 use crate::iam::Policy;
 use crate::stack::config::AttachAs;
-use crate::template::{Document, Item, Node, TemplateError, Value};
+use crate::template::{Document, Node, TemplateError};
 
 use super::cloudformation::{self, InjectError, Injection, Note};
 use super::mapping::{RegionalName, map_name, mappings};
 use super::portable::{Named, Portable, PortableNote, Substitutions, portable};
 use super::references::References;
+use super::render::{About, RenderError, SectionTemplates};
 use super::resolve::{ResolveError, StackValues, resolve};
 use super::separate;
 
@@ -32,8 +33,10 @@ pub struct Placement<'a> {
     pub policy: &'a Policy,
     /// Why each statement is there, by `Sid`.
     pub reasons: &'a BTreeMap<String, Vec<String>>,
-    /// Lines above the section that say what it was generated from, and how to do it again.
-    pub comments: &'a [String],
+    /// What the section says of itself.
+    pub about: About<'a>,
+    /// What renders it.
+    pub templates: &'a SectionTemplates,
     /// The real values of the stack.
     pub values: &'a StackValues,
 }
@@ -56,6 +59,9 @@ pub enum PlaceError {
     /// There is no such endpoint, or its policy is written in another way.
     #[error(transparent)]
     Endpoint(super::endpoint::EndpointError),
+    /// The templates that render the section are at fault.
+    #[error(transparent)]
+    Render(#[from] RenderError),
     /// The section cannot be evaluated with the stack's values.
     #[error("the section cannot be compared with the derived policy: {0}")]
     Resolve(#[from] ResolveError),
@@ -86,15 +92,15 @@ pub fn place(bytes: &[u8], placement: &Placement<'_>, catalog: &Catalog) -> Resu
         _ => separate::waiting(&document, placement.role),
     };
     let portable = portable(&json, &substitutions(&document, placement.role, placement.values, &references, waiting, catalog));
-    let section = with_reasons(portable.section.clone(), placement.reasons);
+    let section = placement.templates.render(&placement.about, &portable.section, placement.reasons)?;
     let replaced = placement.replaces.split(" + ").filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let request = Injection {
         role: placement.role.to_owned(),
         remove_managed: replaced,
         policy_name: POLICY_NAME.to_owned(),
-        section,
+        section: section.document,
         regional: portable.regional.clone(),
-        comments: placement.comments.to_vec(),
+        comments: section.comments,
     };
     let (written, notes) = match placement.attach_as {
         AttachAs::Inline => {
@@ -210,26 +216,6 @@ fn by_region(catalog: &Catalog) -> Vec<RegionalName> {
         kind.split('-').map(capital).collect()
     };
     kinds.into_iter().map(|(kind, names)| RegionalName { key: key(kind), names }).collect()
-}
-
-/// Puts the reasons above the statements.
-pub(super) fn with_reasons(section: Value, reasons: &BTreeMap<String, Vec<String>>) -> Value {
-    let Value::Map(mut pairs) = section else { return section };
-    for pair in pairs.iter_mut().filter(|p| p.key == "Statement") {
-        if let Value::Seq(items) = &mut pair.value {
-            for item in items {
-                explain(item, reasons);
-            }
-        }
-    }
-    Value::Map(pairs)
-}
-
-fn explain(item: &mut Item, reasons: &BTreeMap<String, Vec<String>>) {
-    let sid = item.value.get("Sid").and_then(Value::as_str).unwrap_or_default();
-    if let Some(lines) = reasons.get(sid) {
-        item.comments.extend(lines.iter().cloned());
-    }
 }
 
 /// What stays as it is in the template, and why.

@@ -27,9 +27,9 @@ pub struct StackConfig {
     /// A coverage declaration, a JSON file.
     #[serde(default)]
     pub coverage: Option<String>,
-    /// A folder with Handlebars templates for the comments of sections.
+    /// A folder with Handlebars templates for the sections of templates.
     #[serde(default)]
-    pub comments: Option<String>,
+    pub section_templates: Option<String>,
     /// The roles to derive.
     pub role: Vec<RoleConfig>,
     /// The VPC endpoints whose policies are derived from those of the roles behind them.

@@ -19,6 +19,27 @@ pub(crate) enum Layout {
     Lines(String),
 }
 
+impl Value {
+    /// The value on one line of YAML, texts in double quotes, functions in their long form.
+    #[must_use]
+    pub fn to_flow(&self) -> String {
+        let style = Style {
+            indent: "  ".to_owned(),
+            dash_indent: 2,
+            dash_width: 2,
+            words: super::Quote::Double,
+            texts: super::Quote::Double,
+            short_functions: false,
+            colon: ": ".to_owned(),
+            comma_blank: true,
+            bracket_blank: false,
+        };
+        let mut writer = Writer::new(&style, Format::Yaml);
+        writer.flow(self, &Layout::Line, Context::Flow);
+        writer.finish(LineEnd::Lf)
+    }
+}
+
 pub(crate) struct Writer<'s> {
     style: &'s Style,
     format: Format,
