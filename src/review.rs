@@ -8,6 +8,7 @@ pub mod causes;
 pub mod compared;
 pub mod coverage;
 pub mod diff;
+pub mod endpoint;
 pub mod escape;
 pub mod explained;
 pub mod figure;

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::check::committed;
 use super::error::CliError;
-use super::stack::{self, Derived, StackResult};
+use super::stack::{self, StackResult};
 use super::{diff, endpoint, print};
 use crate::catalog::Catalog;
 use crate::prove::certificate::{Certificate, digest};
@@ -25,7 +25,7 @@ pub(super) struct Request<'a> {
     pub(super) limit: usize,
 }
 
-/// The policies of a role then and now, as texts, and what their difference means.
+/// The policies of a role or an endpoint then and now, as texts, and what their difference means.
 pub(super) struct Compared {
     pub(super) name: String,
     pub(super) old: Vec<u8>,
@@ -33,7 +33,7 @@ pub(super) struct Compared {
     pub(super) meaning: Meaning,
 }
 
-/// Compares the policies of a stack's roles with those of a revision, and says which change is behind what.
+/// Compares the policies of a stack's roles and endpoints with those of a revision, and says which change is behind what.
 pub(super) fn compare(request: &Request<'_>) -> Result<Vec<Compared>, CliError> {
     let folder = tempfile::tempdir().map_err(|e| CliError::output(&std::env::temp_dir(), e))?;
     let then_config = checkout(request, folder.path())?;
@@ -47,31 +47,58 @@ pub(super) fn compare(request: &Request<'_>) -> Result<Vec<Compared>, CliError> 
         }
     };
     let inputs = then.as_ref().map(|then| inputs(request, &then_config, then, &now)).transpose()?;
-    now.roles.iter().map(|role| of_role(request, folder.path(), role, then.as_ref(), inputs.as_deref())).collect()
+    let all = written(&now).into_iter().map(|policy| {
+        let before = then.iter().flat_map(written).find(|own| own.whose == policy.whose);
+        of_policy(request, folder.path(), &policy, before.map(|own| own.document), inputs.as_deref())
+    });
+    all.collect()
 }
 
-fn of_role(
+/// A policy that a derivation gives.
+struct Written<'a> {
+    /// Its stack, and its role or endpoint there.
+    whose: (&'a str, &'a str),
+    /// Its file.
+    policy: &'a Path,
+    document: &'a str,
+}
+
+fn written(result: &StackResult) -> Vec<Written<'_>> {
+    let roles = result.roles.iter().map(|role| Written {
+        whose: (&role.stack, &role.logical_id),
+        policy: &role.policy,
+        document: &role.compiled.document,
+    });
+    let endpoints = result.endpoints.iter().map(|one| Written {
+        whose: (&one.report.stack, &one.report.logical_id),
+        policy: &one.policy,
+        document: &one.compiled.document,
+    });
+    roles.chain(endpoints).collect()
+}
+
+/// Compares one policy; `middle` is what is derived from the inputs of the revision.
+fn of_policy(
     request: &Request<'_>,
     tree: &Path,
-    role: &Derived,
-    then: Option<&StackResult>,
+    own: &Written<'_>,
+    middle: Option<&str>,
     inputs: Option<&str>,
 ) -> Result<Compared, CliError> {
     let catalog = Catalog::embedded();
-    let name = role.policy.display().to_string();
-    let then_policy = in_tree(request.config, tree, &role.policy)?;
+    let name = own.policy.display().to_string();
+    let then_policy = in_tree(request.config, tree, own.policy)?;
     let old = committed(&then_policy)?;
     let certificate = committed(&stack::certificate_path(&then_policy))?;
     let is_certified = Certificate::read(&certificate).is_ok_and(|certificate| certificate.policy.sha256 == digest(&old));
-    let new = committed(&role.policy)?;
-    let side = |name: String, bytes: &[u8]| diff::policy_side(name, bytes, &role.policy);
+    let new = committed(own.policy)?;
+    let side = |name: String, bytes: &[u8]| diff::policy_side(name, bytes, own.policy);
     let old_side = side(format!("{}:{name}", request.base), &old)?;
     let new_side = side(name.clone(), &new)?;
     let mut meaning = Meaning::of(&old_side, &new_side, catalog, Vec::new());
-    let middle = then.and_then(|then| then.roles.iter().find(|r| r.logical_id == role.logical_id));
     if let (Some(middle), Some(inputs)) = (middle, inputs) {
-        let middle = side(String::new(), middle.compiled.document.as_bytes())?;
-        let derived = side(String::new(), role.compiled.document.as_bytes())?;
+        let middle = side(String::new(), middle.as_bytes())?;
+        let derived = side(String::new(), own.document.as_bytes())?;
         let step = |cause: &str, from: &Side, to: &Side| Step {
             cause: cause.to_owned(),
             meaning: Meaning::of(from, to, catalog, Vec::new()),
@@ -97,7 +124,10 @@ fn of_role(
 /// Which inputs changed, as a clause.
 fn inputs(request: &Request<'_>, there: &Path, then: &StackResult, now: &StackResult) -> Result<String, CliError> {
     let description = |config: &Path| committed(&stack::sources(request.stack, config)?.description);
-    let baselines = |result: &StackResult| result.roles.iter().map(|r| r.question.baseline.sha256.clone()).collect::<Vec<_>>();
+    let baselines = |result: &StackResult| {
+        let of_roles = result.roles.iter().map(|r| r.question.baseline.sha256.clone());
+        of_roles.chain(result.endpoints.iter().map(|e| e.report.baseline.sha256.clone())).collect::<Vec<_>>()
+    };
     let changed = [
         ("the observed activity", then.facts.ledger.sha256 != now.facts.ledger.sha256),
         ("the settings in policyc.toml", committed(request.config)? != committed(there)?),
@@ -124,7 +154,8 @@ fn checkout(request: &Request<'_>, folder: &Path) -> Result<PathBuf, CliError> {
     };
     let mut paths = vec![file, wanted.description.clone(), wanted.baseline.clone()];
     paths.extend(wanted.trail.iter().chain(&wanted.coverage).cloned());
-    for policy in wanted.role.iter().map(|role| Path::new(&role.policy)) {
+    let policies = wanted.role.iter().map(|role| &role.policy).chain(wanted.endpoint.iter().map(|own| &own.policy));
+    for policy in policies.map(Path::new) {
         paths.extend([policy.to_owned(), stack::certificate_path(policy)].map(|p| p.to_string_lossy().into_owned()));
     }
     paths.extend(wanted.role.iter().flat_map(|role| role.keeps.clone()));

@@ -11,8 +11,8 @@ use super::error::CliError;
 use super::question::MANAGED_POLICY_LIMIT;
 use super::{Outcome, Verdict, derive, files, print};
 use crate::catalog::{Catalog, baselines};
-use crate::emit::effective::{Effective, effective};
-use crate::iam::Policy;
+use crate::emit::effective::{Effective, effective, endpoints};
+use crate::iam::{Policy, everyone};
 use crate::prove::certificate::{Certificate, digest};
 use crate::prove::document::{Document, is_nothing};
 use crate::review::causes::of_certificates;
@@ -22,7 +22,7 @@ use crate::template;
 
 /// Say what a change of policies means: access gained, gone, narrowed, unchanged, each with a request that shows it.
 ///
-/// A side is a policy file, an AWS-managed policy by name, a CloudFormation template (its roles, one by one), or one of
+/// A side is a policy file, an AWS-managed policy by name, a CloudFormation template (its roles and VPC endpoints, one by one), or one of
 /// these in a git revision, as `REVISION:PATH`. The prover decides, not a comparison of texts. Exit code 1 unless it is
 /// proved that nothing is gained.
 #[derive(clap::Args)]
@@ -76,10 +76,10 @@ impl Source {
     }
 }
 
-/// What stands in a source: policies by role, or one policy for any role.
+/// What stands in a source: policies by role and by endpoint, or one policy for any role.
 enum Content {
     Policy(Side),
-    Roles(BTreeMap<String, Side>),
+    Template(BTreeMap<String, Side>, BTreeMap<String, Side>),
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
@@ -171,7 +171,23 @@ fn content(source: &Source, conditions: &mut BTreeSet<String>) -> Result<Content
     let roles = effective(&doc).map_err(|e| CliError::input(&path, e))?;
     conditions.extend(roles.iter().flat_map(|role| role.conditions.iter().cloned()));
     let of_role = |role: Effective| Ok((role.role.clone(), role_side(&source.name, role, &path)?));
-    Ok(Content::Roles(roles.into_iter().map(of_role).collect::<Result<_, CliError>>()?))
+    let roles = roles.into_iter().map(of_role).collect::<Result<_, CliError>>()?;
+    Ok(Content::Template(roles, of_endpoints(source, &doc, &path)))
+}
+
+/// The endpoints of a template, but for those whose policies are of another kind: none of them grants anything.
+fn of_endpoints(source: &Source, doc: &template::Document, path: &Path) -> BTreeMap<String, Side> {
+    let mut sides = BTreeMap::new();
+    for (id, policy) in endpoints(doc) {
+        let name = format!("{}, {id}", source.name);
+        let read = policy.map_err(|e| e.to_string());
+        let read = read.and_then(|json| side(name, [json.to_string().into_bytes()], path).map_err(|e| e.to_string()));
+        match read {
+            Ok(side) => _ = sides.insert(id, side),
+            Err(why) => print::note(&format!("note: the policy of the endpoint `{id}` is not compared: {why}")),
+        }
+    }
+    sides
 }
 
 /// A policy's bytes as a side; no bytes, and no statements, grant nothing.
@@ -179,11 +195,26 @@ pub(super) fn policy_side(name: String, bytes: &[u8], path: &Path) -> Result<Sid
     if bytes.is_empty() || is_nothing(bytes) { Ok(Side { name, ..Side::default() }) } else { side(name, [bytes.to_vec()], path) }
 }
 
+/// Whether a policy names whom it is for: that of an endpoint, which is read as what it says to everyone.
+fn is_for_everyone(bytes: &[u8]) -> bool {
+    let json: Json = serde_json::from_slice(bytes).unwrap_or_default();
+    let statements = json.get("Statement").map(|found| found.as_array().map_or(std::slice::from_ref(found), Vec::as_slice));
+    let names = |statement: &Json| ["Principal", "NotPrincipal"].iter().any(|key| statement.get(key).is_some());
+    statements.is_some_and(|all| all.iter().any(names))
+}
+
 fn side(name: String, documents: impl IntoIterator<Item = Vec<u8>>, path: &Path) -> Result<Side, CliError> {
     let mut side = Side { name, ..Side::default() };
     for bytes in documents {
-        side.policies.push(Policy::parse(&bytes).map_err(|e| CliError::input(path, e))?);
-        side.documents.push(Document::read(&bytes).map_err(|e| CliError::input(path, e))?);
+        let (policy, document) = match is_for_everyone(&bytes) {
+            true => {
+                let json = serde_json::from_slice(&bytes).map_err(|e| CliError::input(path, e))?;
+                (everyone::read(&json), Document::read_for_everyone(&bytes))
+            }
+            false => (Policy::parse(&bytes), Document::read(&bytes)),
+        };
+        side.policies.push(policy.map_err(|e| CliError::input(path, e))?);
+        side.documents.push(document.map_err(|e| CliError::input(path, e))?);
     }
     Ok(side)
 }
@@ -200,28 +231,33 @@ fn role_side(source: &str, role: Effective, path: &Path) -> Result<Side, CliErro
     Ok(Side { unknown, ..side(format!("{source}, {}", role.role), documents, path)? })
 }
 
-/// Which sides belong together: roles of the same logical id. What only one side has is compared with nothing.
+/// Which sides belong together: roles of the same logical id. What only one side has is compared with nothing; an endpoint
+/// that only one has limits requests and allows none, so that it is left out.
 fn pairs(old: Content, new: Content) -> Vec<(Side, Side)> {
     let nothing = |name: &str| Side { name: format!("nothing (no {name})"), ..Side::default() };
     match (old, new) {
         (Content::Policy(old), Content::Policy(new)) => vec![(old, new)],
-        (Content::Policy(old), Content::Roles(new)) => new.into_values().map(|new| (old.clone(), new)).collect(),
-        (Content::Roles(old), Content::Policy(new)) => old.into_values().map(|old| (old, new.clone())).collect(),
-        (Content::Roles(mut old), Content::Roles(mut new)) => {
+        (Content::Policy(old), Content::Template(new, _)) => new.into_values().map(|new| (old.clone(), new)).collect(),
+        (Content::Template(old, _), Content::Policy(new)) => old.into_values().map(|old| (old, new.clone())).collect(),
+        (Content::Template(mut old, old_ways), Content::Template(mut new, mut ways)) => {
             let ids: BTreeSet<String> = old.keys().chain(new.keys()).cloned().collect();
             let pair = |id: String| {
                 let take = |side: &mut BTreeMap<String, Side>| side.remove(&id).unwrap_or_else(|| nothing(&id));
                 (take(&mut old), take(&mut new))
             };
-            ids.into_iter().map(pair).collect()
+            let roles: Vec<_> = ids.into_iter().map(pair).collect();
+            let ways = old_ways.into_iter().filter_map(|(id, old)| ways.remove(&id).map(|new| (old, new)));
+            roles.into_iter().chain(ways).collect()
         }
     }
 }
 
 /// The difference of the texts; nothing where they are the same.
 fn lines(old: &[u8], old_name: &str, new: &[u8], new_name: &str) -> String {
-    let difference = match (Policy::parse(old), Policy::parse(new)) {
-        (Ok(before), Ok(after)) => diff::unified(&before, old_name, &after, new_name),
+    let of_endpoint = |bytes: &[u8]| serde_json::from_slice(bytes).ok().and_then(|json| everyone::read(&json).ok());
+    let difference = match (Policy::parse(old), Policy::parse(new), of_endpoint(old).zip(of_endpoint(new))) {
+        (Ok(before), Ok(after), _) => diff::unified(&before, old_name, &after, new_name),
+        (_, _, Some((before, after))) => diff::for_everyone(&before, old_name, &after, new_name),
         _ => diff::texts(&String::from_utf8_lossy(old), old_name, &String::from_utf8_lossy(new), new_name),
     };
     if difference.is_empty() { String::new() } else { diff::colour(&crate::review::escape::terminal_lines(&difference)) + "\n\n" }

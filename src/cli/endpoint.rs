@@ -15,19 +15,28 @@ use crate::emit::endpoint::{Endpoint, EndpointPlacement, place_endpoint, values_
 use crate::emit::place::Placed;
 use crate::emit::render::About;
 use crate::emit::routes::{images, roles_behind};
-use crate::finding::{Code, Finding, Severity};
+use crate::finding::{Code, Finding};
 use crate::iam::everyone;
 use crate::prove::certificate::Subject;
-use crate::review::{diff, escape};
+use crate::review::endpoint::{EndpointReport, EndpointView};
+use crate::review::{diff, escape, render};
 use crate::stack::config::EndpointConfig;
 use crate::template::{Document, Format};
 
 /// One endpoint, derived.
 pub(super) struct DerivedEndpoint {
-    pub(super) logical_id: String,
     /// Where its policy is written.
     pub(super) policy: PathBuf,
+    /// The template that it stands in.
+    pub(super) template: PathBuf,
     pub(super) compiled: CompiledEndpoint,
+    pub(super) report: EndpointReport,
+    asked: Asked,
+}
+
+/// What is derived of an endpoint.
+struct Asked {
+    logical_id: String,
     baseline: Baseline,
     service: String,
     physical: Option<String>,
@@ -64,31 +73,33 @@ pub(super) fn compile(
     let (baseline, mut findings, kept) = baseline(context, wanted, &doc, &found, &known)?;
     result.outputs.extend(kept);
     let ids = roles(context, wanted, &doc, &found)?;
-    let mut derived = DerivedEndpoint {
+    let asked = Asked {
         logical_id: wanted.logical_id.clone(),
-        policy,
-        compiled: CompiledEndpoint::default(),
         baseline,
         service: service.to_owned(),
         physical: stack.resources.get(&wanted.logical_id).cloned(),
         roles: indexes(context, wanted, &ids, &result.roles)?,
         repositories: repositories(context, wanted, &doc, &ids)?,
     };
-    derived.compiled =
-        with_request(&derived, &result.roles, |request| compile_endpoint(request, context.ledger, Catalog::embedded()));
+    let catalog = Catalog::embedded();
+    let mut compiled = with_request(&asked, &result.roles, |request| compile_endpoint(request, context.ledger, catalog));
     if context.request.inject {
-        let placed = inject(context, wanted, &derived.compiled, &known, &path, &bytes)?;
+        let placed = inject(context, wanted, &compiled, &known, &path, &bytes)?;
         findings.extend(placed.findings);
         result.templates.entry(path.clone()).or_insert(bytes);
-        templates.insert(path, placed.bytes);
+        templates.insert(path.clone(), placed.bytes);
     }
-    derived.compiled.findings.extend(findings);
-    let certificate = with_request(&derived, &result.roles, |request| {
-        derived.compiled.certificate(&files::name(&derived.policy), request, &result.facts)
+    compiled.findings.extend(findings);
+    let (report, certificate) = with_request(&asked, &result.roles, |request| {
+        let certificate = compiled.certificate(&files::name(&policy), request, &result.facts);
+        (compiled.report(&wanted.stack, request, certificate.clone(), catalog), certificate.write())
     });
-    result.outputs.push((derived.policy.clone(), derived.compiled.document.clone().into_bytes()));
-    result.outputs.push((certificate_path(&derived.policy), certificate.write()));
-    result.endpoints.push(derived);
+    result.outputs.push((policy.clone(), compiled.document.clone().into_bytes()));
+    result.outputs.push((certificate_path(&policy), certificate));
+    for role in &asked.roles {
+        result.roles.get_mut(*role).into_iter().for_each(|role| role.report.endpoints.push(report.clone()));
+    }
+    result.endpoints.push(DerivedEndpoint { policy, template: path, compiled, report, asked });
     Ok(())
 }
 
@@ -240,8 +251,8 @@ fn repositories(
     })
 }
 
-fn with_request<T>(derived: &DerivedEndpoint, roles: &[Derived], use_it: impl FnOnce(&EndpointRequest<'_>) -> T) -> T {
-    let roles: Vec<&Derived> = derived.roles.iter().filter_map(|n| roles.get(*n)).collect();
+fn with_request<T>(asked: &Asked, roles: &[Derived], use_it: impl FnOnce(&EndpointRequest<'_>) -> T) -> T {
+    let roles: Vec<&Derived> = asked.roles.iter().filter_map(|n| roles.get(*n)).collect();
     let names: Vec<String> = roles.iter().map(|r| files::name(&r.policy)).collect();
     let behind: Vec<RoleBehind<'_>> = roles
         .iter()
@@ -249,36 +260,20 @@ fn with_request<T>(derived: &DerivedEndpoint, roles: &[Derived], use_it: impl Fn
         .map(|(r, policy)| RoleBehind { id: &r.logical_id, policy, question: &r.question, compiled: &r.compiled })
         .collect();
     use_it(&EndpointRequest {
-        id: &derived.logical_id,
-        endpoint: derived.physical.as_deref(),
-        service: &derived.service,
-        baseline: &derived.baseline,
+        id: &asked.logical_id,
+        endpoint: asked.physical.as_deref(),
+        service: &asked.service,
+        baseline: &asked.baseline,
         roles: &behind,
-        repositories: derived.repositories.clone(),
+        repositories: asked.repositories.clone(),
     })
 }
 
 /// Prints what became of an endpoint: what was proved, and the difference to its baseline.
 pub(super) fn show(derived: &DerivedEndpoint) {
-    let (compiled, proof) = (&derived.compiled, &derived.compiled.proof);
-    print::findings(&compiled.findings, Severity::Note);
-    let text = format!(
-        "\nendpoint {} ({}): {} of at most {} characters\n  within its baseline: {}\n  lets through what came through it: {} ({} calls)\n  lets through what its roles may do: {} ({} permissions)\n",
-        derived.logical_id,
-        derived.service,
-        compiled.document.chars().count(),
-        Catalog::embedded().endpoints.limit,
-        proof.proof.within_baseline,
-        proof.proof.covers_observed.verdict,
-        proof.proof.covers_observed.calls,
-        proof.covers_grants.verdict,
-        proof.covers_grants.grants,
-    );
-    print::result(&escape::terminal_lines(&text));
-    let old = String::from_utf8_lossy(&derived.baseline.bytes);
-    let name = format!("{} (derived)", derived.logical_id);
-    let difference = diff::texts(&old, &derived.baseline.name, &compiled.document, &name);
-    print::result(&format!("\n{}\n", diff::colour(&escape::terminal_lines(&difference))));
+    let view = EndpointView::of(1, &derived.report);
+    print::result(&format!("\n{}", render::summary(&view.summary)));
+    print::result(&format!("\n{}\n", diff::colour(&escape::terminal_lines(&derived.report.difference))));
 }
 
 /// Checks the committed certificate of an endpoint's policy against everything it names, and proves the committed policy
@@ -289,7 +284,7 @@ pub(super) fn certificate_problems(derived: &DerivedEndpoint, result: &StackResu
         Err(problem) => return Ok(vec![problem]),
     };
     let policy = check::committed(&derived.policy)?;
-    Ok(with_request(derived, &result.roles, |request| {
+    Ok(with_request(&derived.asked, &result.roles, |request| {
         let now = subjects(Subject::of("", "", &policy), request, &result.facts);
         certificate.verify_endpoint(&now, &behind(request), &prove(request, &policy))
     }))

@@ -8,23 +8,25 @@ use clap::ValueEnum as _;
 use super::error::CliError;
 use super::{Outcome, Verdict, check, files, print, stack};
 use crate::catalog::Catalog;
-use crate::emit::place::{Placement, place};
-use crate::emit::render::About;
+use crate::emit::endpoint::{EndpointError, EndpointPlacement, place_endpoint};
+use crate::emit::place::{PlaceError, Placed, Placement, place};
+use crate::emit::render::{About, SectionTemplates};
 use crate::emit::{RoleError, StackValues, role_of};
 use crate::finding::Severity;
-use crate::iam::Policy;
+use crate::iam::{Policy, everyone};
 use crate::stack::config::AttachAs;
 use crate::template::Document;
 
 /// What goes where nothing else is named.
 const DEFAULT: &str = "AmazonEC2RoleforSSM";
 
-/// Put a policy into a role of CloudFormation templates, in place of a managed policy; every other byte stays.
+/// Put a policy into a role of CloudFormation templates, in place of a managed policy, or into a VPC endpoint; every other
+/// byte stays.
 ///
 /// All templates are written or none.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  policyc inject policy.json template.yaml --role InstanceRole\n  policyc inject policy.json template.yaml --check"
+    after_help = "Examples:\n  policyc inject policy.json template.yaml --role InstanceRole\n  policyc inject policy.json template.yaml --check\n  policyc inject s3-endpoint.json template.yaml --endpoint S3Endpoint"
 )]
 pub(super) struct Args {
     /// The policy, a JSON file
@@ -37,6 +39,9 @@ pub(super) struct Args {
     /// role of the template)
     #[arg(long, value_name = "ID")]
     role: Option<String>,
+    /// The logical id of a VPC endpoint: the policy becomes its `PolicyDocument`; every statement needs `"Principal": "*"`
+    #[arg(long, value_name = "ID", conflicts_with_all = ["role", "replaces", "attach_as"])]
+    endpoint: Option<String>,
     /// The managed policy that goes
     #[arg(long, value_name = "NAME|ARN", default_value = DEFAULT)]
     replaces: String,
@@ -82,36 +87,14 @@ impl From<AttachAsArg> for AttachAs {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let policy = Policy::parse(&files::read(&args.policy)?).map_err(|e| CliError::input(&args.policy, e))?;
-    let catalog = Catalog::embedded();
-    let values = StackValues {
-        partition: if args.region.is_empty() { "aws".to_owned() } else { catalog.partition(&args.region).to_owned() },
-        region: args.region.clone(),
-        account: args.account.clone(),
-        ..StackValues::default()
-    };
+    let policy = policy(args)?;
     let templates = stack::section_templates(args.section_templates.as_deref())?;
-    let own = args.section_templates.as_deref().unwrap_or(Path::new(""));
     let mut outputs = Vec::new();
     let mut originals = BTreeMap::new();
     let mut changed = false;
     for path in &args.templates {
         let bytes = files::read(path)?;
-        let role = role(path, &bytes, args.role.as_deref())?;
-        let command = command(args);
-        let from = files::name(&args.policy);
-        let about = About { id: &role, from: &from, command: &command, ..About::default() };
-        let placement = Placement {
-            role: &role,
-            replaces: &args.replaces,
-            attach_as: args.attach_as.into(),
-            policy: &policy,
-            reasons: &BTreeMap::new(),
-            about,
-            templates: &templates,
-            values: &values,
-        };
-        let placed = place(&bytes, &placement, catalog).map_err(|e| stack::unplaced(e, own, path))?;
+        let placed = put(args, &policy, &templates, path, &bytes)?;
         print::findings(&placed.findings, Severity::Note);
         if placed.bytes != bytes {
             changed = true;
@@ -130,19 +113,61 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(Verdict::Done)
 }
 
-/// The command that does it again. What stands in a template must not follow from where it lies and what it is called.
+/// The policy; that of an endpoint names its principal, which is everyone.
+fn policy(args: &Args) -> Result<Policy, CliError> {
+    let bytes = files::read(&args.policy)?;
+    let policy = match args.endpoint {
+        Some(_) => everyone::read(&serde_json::from_slice(&bytes).map_err(|e| CliError::input(&args.policy, e))?),
+        None => Policy::parse(&bytes),
+    };
+    policy.map_err(|e| CliError::input(&args.policy, e))
+}
+
+/// The template with the policy in it.
+fn put(args: &Args, policy: &Policy, templates: &SectionTemplates, path: &Path, bytes: &[u8]) -> Result<Placed, CliError> {
+    let catalog = Catalog::embedded();
+    let values = StackValues {
+        partition: if args.region.is_empty() { "aws".to_owned() } else { catalog.partition(&args.region).to_owned() },
+        region: args.region.clone(),
+        account: args.account.clone(),
+        ..StackValues::default()
+    };
+    let (values, reasons) = (&values, &BTreeMap::new());
+    let (from, command) = (&named(&args.policy), &command(args));
+    let about = About { from, command, endpoint: args.endpoint.is_some(), ..About::default() };
+    let failed = |e: PlaceError| match e {
+        PlaceError::Endpoint(EndpointError::NoSuchEndpoint { .. }) => CliError::usage(format!("`{}`: {e}", path.display())),
+        e => stack::unplaced(e, args.section_templates.as_deref().unwrap_or(Path::new("")), path),
+    };
+    if let Some(endpoint) = &args.endpoint {
+        let placement =
+            EndpointPlacement { endpoint, policy, reasons, about: About { id: endpoint, ..about }, templates, values };
+        return place_endpoint(bytes, &placement, catalog).map_err(failed);
+    }
+    let role = &role(path, bytes, args.role.as_deref())?;
+    let (replaces, attach_as, about) = (args.replaces.as_str(), args.attach_as.into(), About { id: role, ..about });
+    place(bytes, &Placement { role, replaces, attach_as, policy, reasons, about, templates, values }, catalog).map_err(failed)
+}
+
+/// What the policy's file is called in a template: as it was named, but for folders that only one machine has.
+fn named(path: &Path) -> String {
+    if path.is_absolute() { files::name(path) } else { path.strip_prefix(".").unwrap_or(path).to_string_lossy().into_owned() }
+}
+
+/// The command that does it again. The template's own name is left out: it may be called otherwise tomorrow.
 fn command(args: &Args) -> String {
     let form = args.attach_as.to_possible_value().map(|form| form.get_name().to_owned());
     let options = [
         ("--role", args.role.clone()),
+        ("--endpoint", args.endpoint.clone()),
         ("--replaces", Some(args.replaces.clone()).filter(|name| name != DEFAULT)),
         ("--attach-as", form.filter(|_| AttachAs::from(args.attach_as) != AttachAs::Inline)),
         ("--account", Some(args.account.clone()).filter(|id| !id.is_empty())),
         ("--region", Some(args.region.clone()).filter(|name| !name.is_empty())),
     ];
-    let named = options.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?])).flatten();
-    let words = ["policyc".to_owned(), "inject".to_owned(), files::name(&args.policy), "TEMPLATE".to_owned()];
-    let words: Vec<String> = words.into_iter().chain(named).collect();
+    let options = options.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?])).flatten();
+    let words = ["policyc".to_owned(), "inject".to_owned(), named(&args.policy), "TEMPLATE".to_owned()];
+    let words: Vec<String> = words.into_iter().chain(options).collect();
     // Only a NUL cannot be quoted, and no argument has one.
     shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default()
 }

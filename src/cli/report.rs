@@ -7,6 +7,7 @@ use super::arguments::{RoleArgs, TrailArgs};
 use super::error::CliError;
 use super::question::MANAGED_POLICY_LIMIT;
 use super::{Outcome, Verdict, check, derive, files, print, stack};
+use crate::emit::endpoint::Endpoint;
 use crate::emit::place::POLICY_NAME;
 use crate::emit::section_lines;
 use crate::review::render::{self, Templates, render};
@@ -116,8 +117,18 @@ fn of_stack(args: &Args, request: &stack::Request<'_>) -> Result<Vec<Report>, Cl
     let mut result = stack::compile_stack(request)?;
     #[cfg(feature = "aws")]
     args.opinion.ask(&args.connect, result.subjects())?;
+    let mut behind = BTreeMap::new();
+    for endpoint in &result.endpoints {
+        let mut places: Vec<PlaceReport> = of_endpoint(&endpoint.template, &endpoint.report.logical_id)?.into_iter().collect();
+        places.extend(in_policy(&endpoint.policy)?);
+        behind.insert((endpoint.report.stack.clone(), endpoint.report.logical_id.clone()), places);
+    }
     for role in result.roles {
         let mut report = role.report;
+        for endpoint in &mut report.endpoints {
+            let places = behind.get(&(endpoint.stack.clone(), endpoint.logical_id.clone()));
+            endpoint.places = places.cloned().unwrap_or_default();
+        }
         // The stack's own findings, of the template too, are known only now.
         report.tell(&role.compiled.derivation.findings);
         if let Some(template) = &role.template {
@@ -134,6 +145,14 @@ fn in_template(path: &Path, role: &str) -> Result<Option<PlaceReport>, CliError>
     let bytes = check::committed(path)?;
     let document = Document::parse(&bytes).map_err(|e| CliError::input(path, e))?;
     let lines = section_lines(&document, role, POLICY_NAME);
+    Ok(lines.map(|(line, end_line)| place(path, document.text(), line, end_line)))
+}
+
+/// Where the endpoint's policy stands in the template as it is committed.
+fn of_endpoint(path: &Path, endpoint: &str) -> Result<Option<PlaceReport>, CliError> {
+    let bytes = check::committed(path)?;
+    let document = Document::parse(&bytes).map_err(|e| CliError::input(path, e))?;
+    let lines = Endpoint::find(&document, endpoint).ok().map(|found| found.lines());
     Ok(lines.map(|(line, end_line)| place(path, document.text(), line, end_line)))
 }
 

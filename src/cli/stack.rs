@@ -86,7 +86,11 @@ impl StackResult {
             print::result(&String::from_utf8_lossy(&derive::json(&self.reports())?));
             return Ok(());
         }
-        self.roles.iter().try_for_each(|role| derive::show(&role.question, &role.compiled, &role.report, format))?;
+        // An endpoint is shown once, after all roles.
+        for role in &self.roles {
+            let report = Report { endpoints: Vec::new(), ..role.report.clone() };
+            derive::show(&role.question, &role.compiled, &report, format)?;
+        }
         self.endpoints.iter().for_each(endpoint::show);
         Ok(())
     }

@@ -15,6 +15,9 @@ use crate::prove::endpoint::{EndpointProof, RoleSide, prove_endpoint};
 use crate::prove::observed::calls;
 use crate::prove::replay::Call;
 use crate::prove::subset::Budget;
+use crate::review::diff;
+use crate::review::endpoint::EndpointReport;
+use crate::review::report::{BaselineReport, FindingReport, SizeReport};
 
 /// A role behind the endpoint.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +76,45 @@ impl CompiledEndpoint {
     pub fn certificate(&self, policy: &str, request: &EndpointRequest<'_>, facts: &Facts) -> Certificate {
         let policy = Subject::of(policy, "", self.document.as_bytes());
         Certificate::issue_endpoint(subjects(policy, request, facts), request.service, behind(request), &self.proof)
+    }
+}
+
+impl CompiledEndpoint {
+    /// The report; `stack` is the one that the endpoint belongs to, `certificate` what is written beside the policy.
+    #[must_use]
+    pub fn report(
+        &self,
+        stack: &str,
+        request: &EndpointRequest<'_>,
+        certificate: Certificate,
+        catalog: &Catalog,
+    ) -> EndpointReport {
+        let baseline = request.baseline;
+        let before = String::from_utf8_lossy(&baseline.bytes);
+        EndpointReport {
+            logical_id: request.id.to_owned(),
+            stack: stack.to_owned(),
+            service: request.service.to_owned(),
+            roles: request.roles.iter().map(|role| role.id.to_owned()).collect(),
+            repositories: request.repositories.iter().map(|repository| repository.id.clone()).collect(),
+            baseline: BaselineReport {
+                name: baseline.name.clone(),
+                version: baseline.version.clone(),
+                sha256: baseline.sha256.clone(),
+            },
+            findings: self.findings.iter().map(FindingReport::of).collect(),
+            proof: self.proof.clone(),
+            certificate,
+            size: SizeReport {
+                baseline: before.chars().count(),
+                policy: self.document.chars().count(),
+                limit: catalog.endpoints.limit,
+            },
+            policy: everyone::write(&self.policy),
+            because: self.reasons.clone(),
+            difference: diff::for_everyone(&baseline.policy, &baseline.name, &self.policy, &format!("{} (derived)", request.id)),
+            places: Vec::new(),
+        }
     }
 }
 

@@ -1,11 +1,15 @@
-//! What the roles of a template may do: their attached and inline policies, as CloudFormation would give them to a role.
+//! What the roles of a template may do: their attached and inline policies, as CloudFormation would give them to a role;
+//! and what its VPC endpoints let through.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use crate::iam::everyone;
 use crate::template::{Document, Node, Value};
 
+use super::endpoint::ENDPOINT;
+use super::function::is_absent;
 use super::mapping::mappings;
 use super::resolve::{ResolveError, StackValues, resolve};
 use super::role::{RoleRef, roles};
@@ -35,14 +39,38 @@ pub fn effective(doc: &Document) -> Result<Vec<Effective>, ResolveError> {
     roles(doc).into_iter().map(|role| one(doc, &role)).collect()
 }
 
-fn one(doc: &Document, role: &RoleRef) -> Result<Effective, ResolveError> {
-    let mut stack = StackValues {
+/// The policies of the VPC endpoints of a template by logical id, with the same stand-ins. One that has none lets
+/// everything through; what cannot be read gives the reason.
+#[must_use]
+pub fn endpoints(doc: &Document) -> BTreeMap<String, Result<Json, ResolveError>> {
+    let mut found = BTreeMap::new();
+    for (key, resource) in doc.get(&["Resources"]).into_iter().flat_map(Node::entries) {
+        if resource.get("Type").and_then(Node::as_str) != Some(ENDPOINT) {
+            continue;
+        }
+        let policy = resource.get("Properties").and_then(|own| own.get("PolicyDocument")).filter(|own| !is_absent(*own));
+        let read = policy.map(|own| {
+            let value = Value::read(own.resolved()).unwrap_or(Value::Null);
+            with_stand_ins(&value, &mut stand_in(doc), &mut BTreeSet::new())
+        });
+        let everything = || serde_json::from_str(everyone::FULL_ACCESS).unwrap_or_default();
+        found.insert(key.as_str().unwrap_or_default().to_owned(), read.unwrap_or_else(|| Ok(everything())));
+    }
+    found
+}
+
+fn stand_in(doc: &Document) -> StackValues {
+    StackValues {
         partition: "aws".to_owned(),
         region: "us-east-1".to_owned(),
         account: "111122223333".to_owned(),
         mappings: mappings(doc),
         ..StackValues::default()
-    };
+    }
+}
+
+fn one(doc: &Document, role: &RoleRef) -> Result<Effective, ResolveError> {
+    let mut stack = stand_in(doc);
     let managed = role.managed.iter().filter_map(|own| own.arn.as_deref()).map(|arn| with_values(arn, &stack)).collect();
     let policies = doc.get(&["Resources", &role.id, "Properties", "Policies"]).map(Node::resolved);
     let mut conditions = BTreeSet::new();

@@ -20,7 +20,7 @@ use super::resolve::{ResolveError, StackValues, resolve};
 use super::section::{marked, split_comments};
 
 /// The resource type.
-const ENDPOINT: &str = "AWS::EC2::VPCEndpoint";
+pub(super) const ENDPOINT: &str = "AWS::EC2::VPCEndpoint";
 
 /// The property that holds the policy.
 const POLICY: &str = "PolicyDocument";
@@ -128,6 +128,14 @@ impl<'d> Endpoint<'d> {
         let value = self.written_out(node)?;
         let known = resolve(&value, stack);
         known.map(Some).map_err(|why| EndpointError::Unknown { endpoint: self.id.to_owned(), place: "`PolicyDocument`", why })
+    }
+
+    /// The first and the last line of the policy, counted from 1; of all properties where the endpoint has none.
+    #[must_use]
+    pub fn lines(&self) -> (usize, usize) {
+        let own = self.policy.and_then(|(index, _)| self.doc.child_span(self.properties, index));
+        let span = own.unwrap_or_else(|| self.properties.full_span());
+        (self.doc.position(span.start).0, self.doc.position(span.end.saturating_sub(1)).0)
     }
 
     fn written_out(&self, node: Node<'_>) -> Result<Value, EndpointError> {

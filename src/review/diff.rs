@@ -3,13 +3,20 @@
 use anstyle::AnsiColor;
 use similar::TextDiff;
 
-use crate::iam::Policy;
+use crate::iam::{Policy, everyone};
 
 /// A unified diff of two policies, both in policyc's layout and order, so that only content differs.
 #[must_use]
 pub fn unified(old: &Policy, old_name: &str, new: &Policy, new_name: &str) -> String {
     let (old_text, new_text) = (sorted(old).to_json(), sorted(new).to_json());
     TextDiff::from_lines(&old_text, &new_text).unified_diff().context_radius(2).header(old_name, new_name).to_string()
+}
+
+/// The same of two policies that are for everyone.
+#[must_use]
+pub fn for_everyone(old: &Policy, old_name: &str, new: &Policy, new_name: &str) -> String {
+    let text = |policy: &Policy| format!("{:#}\n", everyone::write(&sorted(policy)));
+    TextDiff::from_lines(&text(old), &text(new)).unified_diff().context_radius(2).header(old_name, new_name).to_string()
 }
 
 /// A unified diff of two texts; empty where they are the same.

@@ -1,11 +1,12 @@
 //! Why an action is granted, or is not: what the report knows of it, for people and programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anstyle::{AnsiColor, Style};
 use handlebars::Handlebars;
 use serde::Serialize;
 
+use super::endpoint::EndpointReport;
 use super::escape::terminal;
 use super::report::{EvidenceReport, Report, WindowReport};
 use crate::catalog::coverage::Visibility;
@@ -67,8 +68,23 @@ pub struct Explained {
     pub coarser: Vec<String>,
     /// Those of the features that need it which are in use or declared, and how that is known.
     pub features_in_use: BTreeMap<String, String>,
+    /// What the VPC endpoints of the action's service say that the role is behind, as far as they are derived.
+    pub endpoints: Vec<OnTheWay>,
     /// The catalogue's entry.
     pub catalogue: ActionDescription,
+}
+
+/// What the policy of an endpoint says of an action: a request needs it beside the role's.
+#[derive(Debug, Clone, Serialize)]
+pub struct OnTheWay {
+    /// The endpoint's logical id.
+    pub endpoint: String,
+    /// Whether it lets the action through at all, on the resource where one was asked about.
+    pub lets_through: bool,
+    /// The statements that do: their `Sid`, or their position from 1.
+    pub statements: Vec<String>,
+    /// Why they are there.
+    pub because: Vec<String>,
 }
 
 impl Explained {
@@ -118,9 +134,24 @@ impl Explained {
                 .filter(|(name, _)| catalogue.features.iter().any(|need| need.feature == **name))
                 .map(|(name, how)| (name.clone(), how.clone()))
                 .collect(),
+            endpoints: report.endpoints.iter().filter_map(|one| on_the_way(one, action, resource)).collect(),
             catalogue: catalogue.clone(),
         }
     }
+}
+
+/// Nothing where the endpoint carries another service.
+fn on_the_way(endpoint: &EndpointReport, action: &str, resource: Option<&str>) -> Option<OnTheWay> {
+    action.split_once(':').filter(|(service, _)| service.eq_ignore_ascii_case(&endpoint.service))?;
+    let document = Document::read_for_everyone(endpoint.policy.to_string().as_bytes()).ok();
+    let statements = document.map(|document| matching(&document, action, resource)).unwrap_or_default();
+    let reasons: BTreeSet<&String> = statements.iter().filter_map(|sid| endpoint.because.get(sid)).flatten().collect();
+    Some(OnTheWay {
+        endpoint: endpoint.logical_id.clone(),
+        lets_through: !statements.is_empty(),
+        because: reasons.into_iter().cloned().collect(),
+        statements,
+    })
 }
 
 /// Where a use of the action would have been seen, and which calls were looked at.
@@ -154,7 +185,11 @@ fn coarser(report: &Report, action: &str) -> Vec<String> {
 
 /// The Allow statements of the policy that match; read by the checker's own reader.
 fn statements(report: &Report, action: &str, resource: Option<&str>) -> Vec<String> {
-    let Ok(document) = Document::read(report.policy.to_string().as_bytes()) else { return Vec::new() };
+    let document = Document::read(report.policy.to_string().as_bytes());
+    document.map(|document| matching(&document, action, resource)).unwrap_or_default()
+}
+
+fn matching(document: &Document, action: &str, resource: Option<&str>) -> Vec<String> {
     let nothing = std::collections::BTreeMap::new();
     let matching = document.statements.iter().enumerate().filter(|(_, statement)| {
         statement.effect == Effect::Allow
@@ -209,6 +244,9 @@ fn view(one: &Explained) -> View {
         }
     };
     section("granted on", one.scopes.iter().flat_map(scope).collect());
+    for way in &one.endpoints {
+        section(&format!("on the way through the VPC endpoint {}", terminal(&way.endpoint)), through(way));
+    }
     section("coarser than what was seen", one.coarser.iter().map(|text| terminal(text)).collect());
     section("seen", one.evidence.iter().flat_map(seen).collect());
     if !one.granted || one.evidence.is_none() {
@@ -250,6 +288,14 @@ fn scope(scope: &ScopeVerdict) -> Vec<String> {
     };
     let because = scope.because.iter().map(|why| format!("  {}", terminal(why)));
     [terminal(&scope.resource.to_string()), format!("  {rung}")].into_iter().chain(because).collect()
+}
+
+fn through(way: &OnTheWay) -> Vec<String> {
+    if !way.lets_through {
+        return vec!["not let through, so no such request succeeds that way".to_owned()];
+    }
+    let because = way.because.iter().map(|why| format!("  {}", terminal(why)));
+    std::iter::once(terminal(&format!("let through, by {}", way.statements.join(", ")))).chain(because).collect()
 }
 
 fn feature(one: &Explained, need: &NeededBy) -> Vec<String> {

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::escape;
 use super::report::Report;
+use super::summary::{Piece, Summary};
 use super::view::{Detail, View};
 
 /// What a report is written as.
@@ -239,6 +240,13 @@ fn fence(text: &str, language: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat((longest + 1).max(3));
     format!("{fence}{language}\n{}\n{fence}", escape::terminal_lines(text.trim_end()))
+}
+
+/// A summary with ANSI styles, as the built-in template for a terminal lays it out.
+#[must_use]
+pub fn summary(summary: &Summary) -> String {
+    let line = |pieces: &Vec<Piece>| pieces.iter().map(|piece| paint(&piece.text, piece.style)).collect::<String>() + "\n";
+    summary.lines.iter().map(line).collect()
 }
 
 fn paint(text: &str, style: &str) -> String {

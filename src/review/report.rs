@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::activity::Activity;
 use super::diff;
+use super::endpoint::EndpointReport;
 use crate::derive::verdict::{ScopeVerdict, Verdict};
 use crate::derive::{Derivation, Question, Reported};
 use crate::finding::{Code, Finding};
@@ -72,6 +73,8 @@ pub struct Report {
     pub difference: String,
     /// Where the policy stands in the repository, the template first.
     pub places: Vec<PlaceReport>,
+    /// The VPC endpoints that the role is behind, and whose policies are derived: a request needs both.
+    pub endpoints: Vec<EndpointReport>,
 }
 
 /// A place in a file where the policy stands.
@@ -189,6 +192,19 @@ pub struct SizeReport {
     pub limit: usize,
 }
 
+impl FindingReport {
+    /// What a program sees of a finding.
+    #[must_use]
+    pub fn of(finding: &Finding) -> Self {
+        Self {
+            code: finding.code.as_str(),
+            severity: finding.severity(),
+            message: finding.message.clone(),
+            advice: finding.advice.clone(),
+        }
+    }
+}
+
 impl EvidenceReport {
     fn of(evidence: &Evidence) -> Self {
         Self {
@@ -238,7 +254,7 @@ impl Report {
                 .iter()
                 .map(|(event, e)| UnmappedReport { event: event.clone(), evidence: EvidenceReport::of(e) })
                 .collect(),
-            findings: derivation.findings.iter().map(finding).collect(),
+            findings: derivation.findings.iter().map(FindingReport::of).collect(),
             proof,
             certificate: None,
             size: SizeReport {
@@ -255,12 +271,13 @@ impl Report {
                 &format!("{} (derived)", question.role),
             ),
             places: Vec::new(),
+            endpoints: Vec::new(),
         }
     }
 
     /// Takes on the findings of stages that came after it was assembled.
-    pub fn tell(&mut self, findings: &[crate::finding::Finding]) {
-        self.findings = findings.iter().map(finding).collect();
+    pub fn tell(&mut self, findings: &[Finding]) {
+        self.findings = findings.iter().map(FindingReport::of).collect();
     }
 
     /// Says of every blind action when it or its service was last used; verdicts and policy stay as they are. Gives what is said of those
@@ -315,15 +332,6 @@ fn action(verdict: &crate::derive::verdict::ActionVerdict) -> ActionReport {
         because: verdict.because.clone(),
         last_accessed: None,
         evidence: verdict.evidence.as_ref().map(EvidenceReport::of),
-    }
-}
-
-fn finding(finding: &crate::finding::Finding) -> FindingReport {
-    FindingReport {
-        code: finding.code.as_str(),
-        severity: finding.severity(),
-        message: finding.message.clone(),
-        advice: finding.advice.clone(),
     }
 }
 

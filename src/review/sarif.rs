@@ -3,6 +3,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::endpoint;
 use super::escape;
 use super::report::{FindingReport, PlaceReport, Report};
 use crate::finding::{Code, Severity};
@@ -15,7 +16,7 @@ const HELP: &str = "https://github.com/policyc/policyc/blob/main/docs/findings.m
 pub struct Sarif {
     /// Every finding code.
     pub rules: Vec<Rule>,
-    /// The findings of every role.
+    /// The findings of every role and endpoint.
     pub results: Vec<SarifResult>,
 }
 
@@ -36,7 +37,7 @@ pub struct Rule {
     pub help: String,
 }
 
-/// A finding of a role.
+/// A finding of a role or an endpoint.
 #[derive(Debug, Clone, Serialize)]
 pub struct SarifResult {
     /// The code.
@@ -45,7 +46,7 @@ pub struct SarifResult {
     pub rule: usize,
     /// `error`, `warning` or `note`.
     pub level: String,
-    /// The role, what was found, and what to do.
+    /// Whose it is, what was found, and what to do.
     pub text: String,
     /// The same, for SARIF: brackets do not begin a link (SARIF 2.1.0, section 3.11.6).
     pub message: String,
@@ -60,10 +61,19 @@ pub struct SarifResult {
 }
 
 impl Sarif {
-    /// The rules and the findings of some roles.
+    /// The rules and the findings of some roles, and of the endpoints they are behind.
     #[must_use]
     pub fn of(reports: &[Report]) -> Self {
-        let results = reports.iter().flat_map(|r| r.findings.iter().map(|f| result(r, f))).collect();
+        let of_role = reports.iter().flat_map(|r| {
+            let whose = Whose { name: r.name(), identity: format!("{}\0{}", r.account, r.role), place: r.places.first() };
+            r.findings.iter().map(move |f| result(&whose, f))
+        });
+        let of_endpoint = endpoint::all(reports).flat_map(|e| {
+            let identity = format!("{}\0{}", e.stack, e.logical_id);
+            let whose = Whose { name: &e.logical_id, identity, place: e.places.first() };
+            e.findings.iter().map(move |f| result(&whose, f))
+        });
+        let results = of_role.chain(of_endpoint).collect();
         Self { rules: Code::ALL.iter().map(|c| rule(*c)).collect(), results }
     }
 }
@@ -88,12 +98,20 @@ fn rule(code: Code) -> Rule {
     }
 }
 
-fn result(report: &Report, finding: &FindingReport) -> SarifResult {
-    let place = report.places.first();
+/// Whose findings they are.
+struct Whose<'a> {
+    name: &'a str,
+    /// What tells it from others of that name.
+    identity: String,
+    place: Option<&'a PlaceReport>,
+}
+
+fn result(whose: &Whose<'_>, finding: &FindingReport) -> SarifResult {
+    let place = whose.place;
     let (line, end_line) = place.map_or((1, 1), |p| lines(p, &finding.message));
     let advice = if finding.advice.is_empty() { String::new() } else { format!(" {}.", capitalised(&finding.advice)) };
-    let text = escape::terminal(&format!("{}: {}.{advice}", report.name(), capitalised(&finding.message)));
-    let identity = format!("{}\0{}\0{}\0{}", finding.code, report.account, report.role, finding.message);
+    let text = escape::terminal(&format!("{}: {}.{advice}", whose.name, capitalised(&finding.message)));
+    let identity = format!("{}\0{}\0{}", finding.code, whose.identity, finding.message);
     SarifResult {
         code: finding.code,
         rule: Code::ALL.iter().position(|c| c.as_str() == finding.code).unwrap_or_default(),

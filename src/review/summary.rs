@@ -28,11 +28,11 @@ pub struct Piece {
     pub text: String,
 }
 
-fn piece(style: &'static str, text: impl ToString) -> Piece {
+pub(super) fn piece(style: &'static str, text: impl ToString) -> Piece {
     Piece { style, text: text.to_string() }
 }
 
-fn plain(text: impl ToString) -> Piece {
+pub(super) fn plain(text: impl ToString) -> Piece {
     piece("plain", text)
 }
 
@@ -55,7 +55,7 @@ impl Summary {
     }
 }
 
-fn indented(mut line: Vec<Piece>) -> Vec<Piece> {
+pub(super) fn indented(mut line: Vec<Piece>) -> Vec<Piece> {
     line.insert(0, plain("  "));
     line
 }
@@ -73,7 +73,7 @@ fn heading(report: &Report) -> Vec<Vec<Piece>> {
     vec![vec![piece("bold", &report.role)], vec![piece("dim", whose)]]
 }
 
-fn plural(n: u64, noun: &str) -> String {
+pub(super) fn plural(n: u64, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
@@ -101,7 +101,7 @@ fn tally(report: &Report) -> Vec<Vec<Piece>> {
     ]
 }
 
-type Rows = Vec<Vec<Piece>>;
+pub(super) type Rows = Vec<Vec<Piece>>;
 
 fn sections(report: &Report) -> Vec<(Vec<Piece>, Rows)> {
     let mut sections = Vec::new();
@@ -170,7 +170,7 @@ fn suspicious(row: &SuspiciousReport) -> Vec<Piece> {
     vec![piece("bad", &row.action), on, piece("dim", &row.why), plain("  event "), plain(&row.event)]
 }
 
-fn finding(finding: &FindingReport) -> Vec<Piece> {
+pub(super) fn finding(finding: &FindingReport) -> Vec<Piece> {
     let style = match finding.severity {
         Severity::Error => "bad",
         Severity::Warning => "look",

@@ -3,10 +3,11 @@
 
 use serde::Serialize;
 
+use super::endpoint::{self, EndpointView};
 use super::figure::{self, Figure};
 use super::report::{ActionReport, FindingReport, Report, SuspiciousReport, Tally, UnmappedReport};
 use super::sarif::Sarif;
-use super::summary::Summary;
+use super::summary::{Summary, plural};
 use crate::derive::Reported;
 use crate::derive::verdict::Verdict;
 use crate::finding::Severity;
@@ -53,6 +54,8 @@ pub struct View<'a> {
     pub roles: Vec<RoleView<'a>>,
     /// Whether there are several.
     pub several: bool,
+    /// The VPC endpoints that they are behind, each once.
+    pub endpoints: Vec<EndpointView<'a>>,
     /// What is shown.
     pub detail: Detail,
     /// The reports as `derive --report` writes them: one object, or one for each role by logical id.
@@ -198,13 +201,16 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn of(reports: &'a [Report], detail: Detail) -> Self {
         let roles: Vec<RoleView<'_>> = reports.iter().enumerate().map(|(n, r)| role(n + 1, r)).collect();
-        let mood = roles.iter().map(|r| r.mood).max().unwrap_or(Mood::Good);
+        let endpoints: Vec<_> = endpoint::all(reports).enumerate().map(|(n, e)| EndpointView::of(n + 1, e)).collect();
+        let moods = roles.iter().map(|r| r.mood).chain(endpoints.iter().map(|e| e.mood));
+        let mood = moods.max().unwrap_or(Mood::Good);
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            headline: headline(mood, roles.len()),
+            headline: headline(mood, roles.len(), endpoints.len()),
             mood,
             several: roles.len() > 1,
             roles,
+            endpoints,
             detail,
             document: document(reports),
             sarif: Sarif::of(reports),
@@ -212,14 +218,19 @@ impl<'a> View<'a> {
     }
 }
 
-fn headline(mood: Mood, roles: usize) -> String {
-    let whose = if roles == 1 { "the policy grants".to_owned() } else { format!("the policies of {roles} roles grant") };
+fn headline(mood: Mood, roles: usize, endpoints: usize) -> String {
+    let all = match (roles, endpoints) {
+        (1, 0) => String::new(),
+        (n, 0) => format!("{n} roles"),
+        (n, m) => format!("{} and {}", plural(n as u64, "role"), plural(m as u64, "endpoint")),
+    };
+    let whose = if all.is_empty() { "the policy grants".to_owned() } else { format!("the policies of {all} grant") };
     match mood {
         Mood::Good => format!("Proved: {whose} nothing new and lose nothing that was seen"),
         Mood::Look => format!("Proved, with warnings: {whose} nothing new and lose nothing that was seen"),
         Mood::Bad => "Not proved: do not merge".to_owned(),
     }
-    .replace(if roles == 1 { "and lose" } else { "\0" }, "and loses")
+    .replace(if all.is_empty() { "and lose" } else { "\0" }, "and loses")
 }
 
 /// One report as it is, several by logical id: what `derive --report` writes.
@@ -231,23 +242,34 @@ fn document(reports: &[Report]) -> serde_json::Value {
     }
 }
 
-fn role(id: usize, report: &Report) -> RoleView<'_> {
-    let claims = claims(report);
-    let refused = report.findings.iter().any(|f| f.severity == Severity::Error);
-    let warned = report.findings.iter().any(|f| f.severity == Severity::Warning);
+/// How something with these findings and claims stands.
+pub(super) fn stands(findings: &[FindingReport], claims: &[Claim]) -> Mood {
+    let has = |severity: Severity| findings.iter().any(|f| f.severity == severity);
     let failed = claims.iter().any(|c| c.mood == Mood::Bad);
-    let mood = match (refused || failed, warned) {
+    match (has(Severity::Error) || failed, has(Severity::Warning)) {
         (true, _) => Mood::Bad,
         (false, true) => Mood::Look,
         (false, false) => Mood::Good,
-    };
+    }
+}
+
+impl Claim {
+    /// A claim is good where it is proved.
+    pub(super) fn of(claim: String, verdict: Answer, reason: String) -> Self {
+        Self { claim, verdict, mood: if verdict == Answer::Proved { Mood::Good } else { Mood::Bad }, reason }
+    }
+}
+
+fn role(id: usize, report: &Report) -> RoleView<'_> {
+    let claims = claims(report);
+    let mood = stands(&report.findings, &claims);
     let (notes, warnings) = report.findings.iter().partition(|f| f.severity == Severity::Note);
     RoleView {
         report,
         id,
         name: report.name(),
         mood,
-        headline: headline(mood, 1),
+        headline: headline(mood, 1, 0),
         tally: tally(report.tally()),
         within: format!("{} {}", report.baseline.name, report.baseline.version).trim_end().to_owned(),
         days: report.window.as_ref().map(|w| (day(&w.first).to_owned(), day(&w.last).to_owned())),
@@ -272,7 +294,6 @@ fn tally(numbers: Tally) -> TallyView {
 }
 
 fn claims(report: &Report) -> Vec<Claim> {
-    let mood = |answer: Answer| if answer == Answer::Proved { Mood::Good } else { Mood::Bad };
     let (within, covers) = (report.proof.within_baseline, &report.proof.covers_observed);
     let calls =
         if covers.calls == 1 { "the one observed call".to_owned() } else { format!("any of {} observed calls", covers.calls) };
@@ -281,18 +302,8 @@ fn claims(report: &Report) -> Vec<Claim> {
         reasons.push(format!("{} cannot be told: the trail lacks a condition key", covers.undetermined));
     }
     vec![
-        Claim {
-            claim: format!("grants nothing beyond {}", report.baseline.name),
-            verdict: within,
-            mood: mood(within),
-            reason: report.proof.reason.clone(),
-        },
-        Claim {
-            claim: format!("does not lose {calls}"),
-            verdict: covers.verdict,
-            mood: mood(covers.verdict),
-            reason: reasons.join("; "),
-        },
+        Claim::of(format!("grants nothing beyond {}", report.baseline.name), within, report.proof.reason.clone()),
+        Claim::of(format!("does not lose {calls}"), covers.verdict, reasons.join("; ")),
     ]
 }
 
@@ -367,7 +378,7 @@ fn some(events: &[String]) -> &[String] {
     events.get(..EVENTS).unwrap_or(events)
 }
 
-fn line(text: &str) -> Line<'_> {
+pub(super) fn line(text: &str) -> Line<'_> {
     let kind = match text.as_bytes().first() {
         Some(b'+') => "new",
         Some(b'-') => "gone",
