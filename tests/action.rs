@@ -15,6 +15,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+#[path = "support/copy.rs"]
+mod copy;
 #[path = "action/project.rs"]
 mod project;
 

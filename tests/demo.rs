@@ -13,6 +13,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+#[path = "support/copy.rs"]
+mod copy;
+
+use copy::copy;
+
 const OUTPUTS: [&str; 11] = [
     "policies/demo/public-instance.json",
     "policies/demo/nat-instance.json",
@@ -55,18 +60,6 @@ impl Copy {
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-    } else {
-        fs::copy(from, to).unwrap();
-    }
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -10,22 +10,15 @@ use std::process::Command;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+#[path = "support/copy.rs"]
+mod copy;
+
+use copy::copy;
+
 const NAT: &str = "policies/demo/nat-instance.json";
 const CERTIFICATE: &str = "policies/demo/nat-instance.certificate.json";
 /// The only day on which the public instance reads a parameter.
 const DAY: &str = "cfn/recording/AWSLogs/111122223333/CloudTrail/us-east-1/2026/11/17";
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).unwrap();
-        fs::read_dir(from).unwrap().for_each(|entry| {
-            let entry = entry.unwrap();
-            copy(&entry.path(), &to.join(entry.file_name()));
-        });
-    } else {
-        fs::copy(from, to).unwrap();
-    }
-}
 
 struct Project(tempfile::TempDir);
 

@@ -17,6 +17,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "support/copy.rs"]
+mod copy;
+
+use copy::copy;
+
 /// How many commands of the documentation may go unexecuted.
 const NOT_RUN: usize = 21;
 
@@ -78,18 +83,6 @@ fn commands(page: &Path) -> Vec<Shown> {
     }
     assert!(block.is_none(), "{name}: a fence is not closed");
     shown
-}
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-    } else {
-        fs::copy(from, to).unwrap();
-    }
 }
 
 /// The records of the NAT instance's role, as those of a role that is called `web-Role`.

@@ -12,6 +12,8 @@
 
 mod asked;
 mod connect;
+#[path = "../support/copy.rs"]
+mod copy;
 mod coverage;
 #[allow(dead_code)] // each test that takes it in uses a part of it
 #[path = "../lookup_server/http.rs"]

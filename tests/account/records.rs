@@ -3,20 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use crate::copy::copy;
+
 /// The physical name of the NAT instance's role in the recording.
 pub(crate) const ROLE: &str = "ssm-demo-NatInstanceRole-hY6uB1oVn3Ge";
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-    } else {
-        fs::copy(from, to).unwrap();
-    }
-}
 
 /// A copy of the demo.
 pub(crate) fn demo() -> tempfile::TempDir {

@@ -5,24 +5,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::copy::copy;
+
 pub(crate) const NAT: &str = "policies/demo/nat-instance.json";
 pub(crate) const TEMPLATE: &str = "cfn/ssm-session-mgr-example.yaml";
 pub(crate) const MARKER: &str = "<!-- policyc review of demo -->";
 
 pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-pub(crate) fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-    } else {
-        fs::copy(from, to).unwrap();
-    }
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

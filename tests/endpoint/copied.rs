@@ -6,6 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::{Value as Json, json};
 
+use crate::copy::copy;
+
 pub(crate) const TEMPLATE: &str = "cfn/ssm-session-mgr-privatelink-example.yaml";
 pub(crate) const POLICY: &str = "policies/demo/s3-endpoint.json";
 pub(crate) const BASELINE: &str = "policies/demo/s3-endpoint.baseline.json";
@@ -119,18 +121,6 @@ policy = "{POLICY}"
         }
         found.sort();
         found
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-    } else {
-        fs::copy(from, to).unwrap();
     }
 }
 

@@ -10,6 +10,8 @@
 )] // a test says what is wrong by panicking
 
 mod copied;
+#[path = "../support/copy.rs"]
+mod copy;
 mod derived;
 mod injected;
 mod shown;
