@@ -74,6 +74,8 @@ pub struct Question {
     pub baseline: Baseline,
     /// Policies that stay attached to the role beside the result.
     pub kept: Vec<Baseline>,
+    /// The role's permissions boundary. It changes no policy; what it forbids is told.
+    pub boundary: Option<Baseline>,
     /// The largest size of the result, in characters without white space.
     pub limit: usize,
 }
@@ -167,9 +169,15 @@ impl Reported {
     /// A report of a use.
     #[must_use]
     pub fn of(used: &crate::ledger::Use, evidence: &Evidence, why: impl Into<String>) -> Self {
+        Self::seen(used.action.clone(), used.resource.clone(), evidence, why)
+    }
+
+    /// A report of what was seen of an action and a resource.
+    #[must_use]
+    pub fn seen(action: Action, resource: Pattern, evidence: &Evidence, why: impl Into<String>) -> Self {
         Self {
-            action: used.action.clone(),
-            resource: used.resource.clone(),
+            action,
+            resource,
             why: why.into(),
             calls: evidence.calls(),
             first: evidence.first.clone(),
@@ -188,12 +196,19 @@ pub struct Derivation {
     pub grants: Vec<Grant>,
     /// Every need inside the baseline.
     pub needs: Vec<Need>,
+    /// What features need, whether or not the baseline grants it.
+    pub floor: Vec<Need>,
     /// The calls that counted: made by the instances, and past authorisation.
     pub observed: Vec<crate::ledger::Use>,
     /// Needs that the baseline does not grant, never granted.
     pub outside: Vec<Reported>,
     /// Calls that authorisation refused.
     pub denied: Vec<Reported>,
+    /// Calls that passed although the permissions boundary, or a Deny of a policy that stays attached, forbids them today; the checker
+    /// finds them.
+    pub forbidden: Vec<Reported>,
+    /// What forbids an action or some of it whatever the policy grants, in sentences; the checker finds it.
+    pub limits: BTreeMap<Action, BTreeSet<String>>,
     /// Calls whose failure says nothing about authorisation.
     pub failed: Vec<Reported>,
     /// Calls with the instances' credentials from somewhere else.
@@ -227,6 +242,7 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
     let mut findings = scoped.findings.clone();
     findings.extend(floored.findings);
 
+    let floor = floored.needs.clone();
     let (kept, needs) = cap::kept(&question.kept, demanded.into_iter().chain(floored.needs).collect());
     findings.extend(kept);
     findings.extend(unmapped(ledger));
@@ -248,9 +264,12 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
         policy: condensed.policy,
         grants: condensed.grants,
         needs: capped.needs.into_iter().map(|n| n.need).collect(),
+        floor,
         observed: scoped.uses.iter().map(|(used, _)| (*used).clone()).collect(),
         outside: capped.outside,
         denied: scoped.denied,
+        forbidden: Vec::new(),
+        limits: BTreeMap::new(),
         failed: scoped.failed,
         suspicious: scoped.suspicious,
         unmapped: ledger.unmapped.iter().map(|(k, e)| (k.clone(), e.clone())).collect(),
@@ -290,7 +309,9 @@ fn unmapped(ledger: &Ledger) -> Vec<Finding> {
     ledger.unmapped.iter().map(finding).collect()
 }
 
-fn denied_inside(baseline: &Policy, denied: &[Reported]) -> Vec<Finding> {
+/// The loud finding about each denied call that the baseline allows.
+#[must_use]
+pub fn denied_inside(baseline: &Policy, denied: &[Reported]) -> Vec<Finding> {
     let inside = |r: &&Reported| !cap::covering(baseline, &r.action, &r.resource).is_empty();
     let finding = |r: &Reported| {
         let times = if r.calls == 1 { "once".to_owned() } else { format!("{} times", r.calls) };

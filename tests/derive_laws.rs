@@ -45,6 +45,7 @@ fn question(document: &[u8]) -> Question {
         allow_shared_role: false,
         baseline,
         kept: Vec::new(),
+        boundary: None,
         limit: 6_144,
     }
 }

@@ -66,6 +66,7 @@ fn derived(role: &str, account: &str, seen: &Observation) -> Derivation {
             policy: Policy::parse(known.document).unwrap(),
         },
         kept: Vec::new(),
+        boundary: None,
         limit: 6_144,
     };
     derive(&question, &seen.ledger, Catalog::embedded())

@@ -155,7 +155,10 @@ fn ask(
     };
     let mut question = asked(request.role, description, stack, &role, baseline, request.limit, ledger)?;
     question.kept = kept(&role)?;
-    Ok(Some((question, role.policies.iter().filter_map(crate::stack::AttachedPolicy::finding).collect())))
+    if question.boundary.is_none() {
+        question.boundary = question::boundary(&role)?;
+    }
+    Ok(Some((question, role.findings())))
 }
 
 /// What stays attached to a role.

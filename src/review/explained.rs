@@ -46,6 +46,12 @@ pub struct Explained {
     pub verdict: String,
     /// Why, in a sentence.
     pub because: String,
+    /// What forbids it, or some of it, whatever the policy grants; a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forbidden: Vec<String>,
+    /// Calls of it that passed although they are forbidden today.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contradicted: Vec<Reported>,
     /// When it or its service was last used, where it is blind and IAM was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_accessed: Option<ActionUse>,
@@ -98,6 +104,8 @@ impl Explained {
             in_baseline: own.is_some(),
             verdict: own.map(|row| format!("{:?}", row.verdict).to_lowercase()).unwrap_or_default(),
             because,
+            forbidden: own.map(|row| row.forbidden.clone()).unwrap_or_default(),
+            contradicted: about(&report.forbidden),
             last_accessed: own.and_then(|row| row.last_accessed.clone()),
             scopes: own.map(|row| row.scopes.clone()).unwrap_or_default(),
             evidence: own.and_then(|row| row.evidence.clone()),
@@ -208,6 +216,8 @@ fn view(one: &Explained) -> View {
             sections.push(Section { head: head.to_owned(), rows });
         }
     };
+    section("forbidden, whatever the role's policies grant", one.forbidden.iter().map(|text| terminal(text)).collect());
+    section("passed although it is forbidden today", one.contradicted.iter().map(reported).collect());
     section("granted on", one.scopes.iter().flat_map(scope).collect());
     section("coarser than what was seen", one.coarser.iter().map(|text| terminal(text)).collect());
     section("seen", one.evidence.iter().flat_map(seen).collect());

@@ -84,7 +84,23 @@ fn everything_that_runs_with_the_role_is_found() {
     assert_eq!(report["proof"]["within_baseline"], "proved");
     let codes: Vec<String> = report["findings"].as_array().unwrap().iter().map(|f| text(&f["code"])).collect();
     assert!(codes.contains(&"kept-policies".to_owned()), "{codes:?}");
+    // The boundary that the role has, `ssm:*` and `s3:*`, comes with the recording.
+    let boundary = account.deployed["boundary"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    assert_eq!(report["boundary"]["name"], boundary.as_str());
+    let forbids = format!("the permissions boundary `{boundary}` forbids this: no statement of it allows it");
+    let says = |code: &str, action: &str| {
+        let mut own = report["findings"].as_array().unwrap().iter().filter(|f| f["code"] == code).map(|f| text(&f["message"]));
+        assert!(own.any(|m| m.contains(action) && m.contains(&forbids)), "{code} {action}: {codes:?}");
+    };
+    says("seen-but-forbidden", "`ssmmessages:");
+    says("floor-forbidden", "`ssmmessages:OpenDataChannel`");
+    let passed = report["forbidden"].as_array().unwrap();
+    assert!(
+        passed.iter().all(|row| !text(&row["action"]).starts_with("ssm:") && !text(&row["action"]).starts_with("s3:")),
+        "{passed:?}"
+    );
     let policy = fs::read_to_string(account.home.path().join("role.json")).unwrap();
+    assert!(policy.contains("ssmmessages:OpenDataChannel"), "the boundary changes no policy: {policy}");
     assert!(!policy.contains("PutInventory"), "what is kept is not granted twice: {policy}");
 }
 
@@ -102,4 +118,11 @@ fn what_is_replaced_and_what_stays_can_be_said() {
     };
     assert_eq!(baseline(&["--keep", "AmazonSSMManagedInstanceCore"]), "AmazonEC2RoleforSSM");
     assert_eq!(baseline(&["--baseline", "AmazonSSMManagedInstanceCore"]), "AmazonSSMManagedInstanceCore");
+    let boundary = || -> Value {
+        let report: Value = serde_json::from_slice(&fs::read(account.home.path().join("report.json")).unwrap()).unwrap();
+        report["Role"]["boundary"]["name"].clone()
+    };
+    assert_eq!(boundary(), account.deployed["boundary"].as_str().unwrap().rsplit('/').next().unwrap(), "the role's own");
+    baseline(&["--boundary", "AmazonSSMManagedInstanceCore"]);
+    assert_eq!(boundary(), "AmazonSSMManagedInstanceCore");
 }
