@@ -58,6 +58,8 @@ pub struct Question {
     pub role: String,
     /// The instances that count; empty for every instance session of the role.
     pub instances: BTreeSet<String>,
+    /// Instances that run and are expected to have made no call.
+    pub silent: BTreeSet<String>,
     /// Features declared with `--need`, with the resource they were given, if any.
     pub needs: BTreeMap<String, Vec<String>>,
     /// Address ranges that are the instances' own (`--address`).
@@ -238,13 +240,15 @@ impl Derivation {
 pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Derivation {
     let scoped = scope::scope(question, ledger);
     let demanded = demand::demand(&scoped, catalog);
-    let floored = floor::floor(question, &ledger.coverage, &scoped, catalog);
+    let coverage = ledger.shown();
+    let floored = floor::floor(question, &coverage, &scoped, catalog);
     let mut findings = scoped.findings.clone();
     findings.extend(floored.findings);
 
     let floor = floored.needs.clone();
     let (kept, needs) = cap::kept(&question.kept, demanded.into_iter().chain(floored.needs).collect());
     findings.extend(kept);
+    findings.extend(silent(question, &scoped));
     findings.extend(unmapped(ledger));
     findings.extend(unnamed(&scoped));
     let needs = cap::accepted(&question.baseline.policy, needs, catalog);
@@ -255,7 +259,7 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
     findings.extend(condensed.findings);
     findings.extend(nothing(&condensed.policy));
 
-    let verdicts = verdict::verdicts(question, ledger, &capped.needs, &condensed.grants, catalog);
+    let verdicts = verdict::verdicts(question, &coverage, &capped.needs, &condensed.grants, catalog);
     findings.extend(verdict::blind_finding(&verdicts));
     findings.extend(denied_inside(&question.baseline.policy, &scoped.denied));
     findings.sort_by(|a, b| (a.severity(), a.code, &a.message).cmp(&(b.severity(), b.code, &b.message)));
@@ -288,6 +292,19 @@ fn unnamed(scoped: &scope::Scoped<'_>) -> BTreeSet<Finding> {
         Finding::new(Code::ResourceUnknown, message).advise("narrow the resource by hand if you know it")
     };
     guessed.map(|(used, _)| finding(used)).collect()
+}
+
+/// Instances of which nothing was seen: the policy is theirs too.
+fn silent(question: &Question, scoped: &scope::Scoped<'_>) -> Option<Finding> {
+    let silent: Vec<String> = question.silent.difference(&scoped.instances).map(|id| format!("`{id}`")).collect();
+    (!silent.is_empty()).then(|| {
+        let message = format!(
+            "{} of the role run, and no call of them was found: what they need and the others do not use is not granted",
+            silent.join(", ")
+        );
+        Finding::new(Code::SilentInstance, message)
+            .advise("declare what they are for with `--need`, and derive again once they have been used")
+    })
 }
 
 fn nothing(policy: &Policy) -> Option<Finding> {

@@ -76,6 +76,7 @@ codes! {
     FloorResourceUnknown, "floor-resource-unknown", Warning, "A feature needs a permission on a resource whose name is not known, so nothing was granted for it.";
     FeatureMaybe, "feature-maybe", Warning, "A feature was targeted by tag or group and may be in use on these instances; its floor is kept.";
     RegionUnknown, "region-unknown", Warning, "The catalogue does not know a service bucket for a region.";
+    SilentInstance, "silent-instance", Warning, "An instance runs and no call of it was found, as somebody expected; the policy knows nothing of its needs.";
     SuspiciousOrigin, "suspicious-origin", Warning, "Calls were made with the instance's credentials from somewhere else; they grant nothing.";
     HeartbeatsOverlap, "heartbeats-overlap", Warning, "One instance sent heartbeats from two addresses at the same time.";
     OriginUnjudged, "origin-unjudged", Note, "No address of the instances is known, so where calls came from was not judged.";

@@ -257,6 +257,7 @@ fn compiled(kept: &[Json], boundary: Option<&Json>, needs: &[&str], uses: &[Use]
         region: "eu-west-1".to_owned(),
         role: "role".to_owned(),
         instances: BTreeSet::new(),
+        silent: BTreeSet::new(),
         needs: needs.iter().map(|need| ((*need).to_owned(), Vec::new())).collect(),
         addresses: Vec::new(),
         masked: BTreeSet::new(),

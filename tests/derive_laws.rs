@@ -37,6 +37,7 @@ fn question(document: &[u8]) -> Question {
         region: "eu-west-1".to_owned(),
         role: "role".to_owned(),
         instances: BTreeSet::new(),
+        silent: BTreeSet::new(),
         needs: BTreeMap::new(),
         addresses: Vec::new(),
         masked: BTreeSet::new(),

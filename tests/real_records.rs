@@ -52,6 +52,7 @@ fn derived(role: &str, account: &str, seen: &Observation) -> Derivation {
         region: "us-east-1".to_owned(),
         role: role.to_owned(),
         instances: BTreeSet::new(),
+        silent: BTreeSet::new(),
         needs: BTreeMap::new(),
         addresses: Vec::new(),
         masked: BTreeSet::new(),

@@ -187,6 +187,7 @@ fn asked(
     let name = RoleName::parse(&role.arn)?;
     let mut question = question::question(&args, &name, baseline, limit, ledger, Catalog::embedded())?;
     question.partition.clone_from(&description.partition);
+    question.silent.clone_from(&role.silent);
     question.names = stack.resources.iter().map(|(id, name)| (name.clone(), id.clone())).collect();
     Ok(question)
 }

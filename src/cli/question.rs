@@ -124,6 +124,7 @@ pub(super) fn question(
         region,
         role: role.name.clone(),
         instances: args.instance.iter().map(|i| instance(i)).collect::<Result<_, _>>()?,
+        silent: BTreeSet::new(),
         needs: needs(&args.need, catalog)?,
         addresses: args.address.iter().filter(|a| is_plain(a)).map(|a| range(a)).collect::<Result<_, _>>()?,
         masked: args.address.iter().filter_map(|a| masked(a)).collect(),

@@ -300,6 +300,7 @@ fn ask(context: &Context<'_>, wanted: &RoleConfig, role: &Role) -> Result<Questi
     let mut question =
         question::question(&args, &RoleName::parse(&role.arn)?, baseline, request.limit, ledger, Catalog::embedded())?;
     question.partition.clone_from(&description.partition);
+    question.silent.clone_from(&role.silent);
     let kept = role.kept().map_err(|e| CliError::usage(e.to_string()))?;
     let kept = kept.into_iter().map(question::read).collect::<Result<Vec<_>, _>>()?;
     let new = kept.into_iter().filter(|k| !question.kept.iter().any(|named| named.name == k.name)).collect::<Vec<_>>();

@@ -139,6 +139,15 @@ fn looked_at(report: &Report, catalogue: &ActionDescription) -> Vec<String> {
         Visibility::Data { kind, .. } if report.coverage.data.contains(kind) => {
             format!("CloudTrail shows a use as a data event of {kind}, which this trail has{events}")
         }
+        Visibility::Data { kind, .. } if report.coverage.partly.contains_key(kind) => {
+            let places = report.coverage.partly.get(kind).into_iter().flatten();
+            let places = places.map(|place| format!("{place}…")).collect::<Vec<_>>().join(", ");
+            format!("CloudTrail shows a use as a data event of {kind}, which this trail has on {places} only{events}")
+        }
+        Visibility::Data { kind, .. } if report.coverage.sometimes.contains_key(kind) => {
+            let days = report.coverage.sometimes.get(kind).map(ToString::to_string).unwrap_or_default();
+            format!("CloudTrail shows a use as a data event of {kind}, which this trail has from {days} only{events}")
+        }
         Visibility::Data { kind, source } => {
             format!("CloudTrail shows a use only as a data event of {kind}, and this trail has none; see {source}")
         }

@@ -238,7 +238,7 @@ impl Report {
             baseline: BaselineReport::of(&question.baseline),
             boundary: question.boundary.as_ref().map(BaselineReport::of),
             window: ledger.window().map(|(first, last)| WindowReport { first, last }),
-            coverage: ledger.coverage.clone(),
+            coverage: ledger.shown(),
             features: derivation.features.clone(),
             actions: derivation.verdicts.iter().map(|verdict| action(verdict, derivation)).collect(),
             outside: derivation.outside.clone(),
