@@ -1,6 +1,7 @@
 //! The driver, pure: derive, write the document, prove.
 
 pub mod endpoint;
+mod limits;
 pub mod opinion;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,6 +117,7 @@ pub fn subjects(policy: Subject, question: &Question, facts: &Facts) -> Subjects
         policy,
         baseline: subject(&question.baseline),
         kept: question.kept.iter().map(subject).collect(),
+        boundary: question.boundary.as_ref().map(subject),
         ledger: facts.ledger.clone(),
         catalogue: facts.catalogue.clone(),
     }
@@ -124,7 +126,8 @@ pub fn subjects(policy: Subject, question: &Question, facts: &Facts) -> Subjects
 /// Compiles one role.
 #[must_use]
 pub fn compile(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Compiled {
-    let derivation = derive::derive(question, ledger, catalog);
+    let mut derivation = derive::derive(question, ledger, catalog);
+    limits::tell(question, ledger, &mut derivation);
     let document = derivation.policy.to_json();
     let proof = prove(question, &derivation.observed, document.as_bytes());
     let mut findings = refusals(&proof);
@@ -141,7 +144,9 @@ pub fn compile(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Compi
 pub fn prove(question: &Question, observed: &[Use], document: &[u8]) -> Proof {
     let kept: Vec<&[u8]> = question.kept.iter().map(|k| k.bytes.as_slice()).collect();
     let calls: Vec<Call> = observed.iter().flat_map(calls).collect();
-    proof::prove(Side { policies: &[document], kept: &kept }, &[&question.baseline.bytes], &calls, &Budget::default())
+    let boundary = question.boundary.as_ref().map(|b| b.bytes.as_slice());
+    let side = Side { policies: &[document], kept: &kept, boundary };
+    proof::prove(side, &[&question.baseline.bytes], &calls, &Budget::default())
 }
 
 /// Whether some grant is not inside one statement of the baseline, Deny statements being carried along.

@@ -58,6 +58,8 @@ pub struct Question {
     pub role: String,
     /// The instances that count; empty for every instance session of the role.
     pub instances: BTreeSet<String>,
+    /// Instances that run and are expected to have made no call.
+    pub silent: BTreeSet<String>,
     /// Features declared with `--need`, with the resource they were given, if any.
     pub needs: BTreeMap<String, Vec<String>>,
     /// Address ranges that are the instances' own (`--address`).
@@ -74,6 +76,8 @@ pub struct Question {
     pub baseline: Baseline,
     /// Policies that stay attached to the role beside the result.
     pub kept: Vec<Baseline>,
+    /// The role's permissions boundary. It changes no policy; what it forbids is told.
+    pub boundary: Option<Baseline>,
     /// The largest size of the result, in characters without white space.
     pub limit: usize,
 }
@@ -167,9 +171,15 @@ impl Reported {
     /// A report of a use.
     #[must_use]
     pub fn of(used: &crate::ledger::Use, evidence: &Evidence, why: impl Into<String>) -> Self {
+        Self::seen(used.action.clone(), used.resource.clone(), evidence, why)
+    }
+
+    /// A report of what was seen of an action and a resource.
+    #[must_use]
+    pub fn seen(action: Action, resource: Pattern, evidence: &Evidence, why: impl Into<String>) -> Self {
         Self {
-            action: used.action.clone(),
-            resource: used.resource.clone(),
+            action,
+            resource,
             why: why.into(),
             calls: evidence.calls(),
             first: evidence.first.clone(),
@@ -188,12 +198,19 @@ pub struct Derivation {
     pub grants: Vec<Grant>,
     /// Every need inside the baseline.
     pub needs: Vec<Need>,
+    /// What features need, whether or not the baseline grants it.
+    pub floor: Vec<Need>,
     /// The calls that counted: made by the instances, and past authorisation.
     pub observed: Vec<crate::ledger::Use>,
     /// Needs that the baseline does not grant, never granted.
     pub outside: Vec<Reported>,
     /// Calls that authorisation refused.
     pub denied: Vec<Reported>,
+    /// Calls that passed although the permissions boundary, or a Deny of a policy that stays attached, forbids them today; the checker
+    /// finds them.
+    pub forbidden: Vec<Reported>,
+    /// What forbids an action or some of it whatever the policy grants, in sentences; the checker finds it.
+    pub limits: BTreeMap<Action, BTreeSet<String>>,
     /// Calls whose failure says nothing about authorisation.
     pub failed: Vec<Reported>,
     /// Calls with the instances' credentials from somewhere else.
@@ -223,12 +240,15 @@ impl Derivation {
 pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Derivation {
     let scoped = scope::scope(question, ledger);
     let demanded = demand::demand(&scoped, catalog);
-    let floored = floor::floor(question, &ledger.coverage, &scoped, catalog);
+    let coverage = ledger.shown();
+    let floored = floor::floor(question, &coverage, &scoped, catalog);
     let mut findings = scoped.findings.clone();
     findings.extend(floored.findings);
 
+    let floor = floored.needs.clone();
     let (kept, needs) = cap::kept(&question.kept, demanded.into_iter().chain(floored.needs).collect());
     findings.extend(kept);
+    findings.extend(silent(question, &scoped));
     findings.extend(unmapped(ledger));
     findings.extend(unnamed(&scoped));
     let needs = cap::accepted(&question.baseline.policy, needs, catalog);
@@ -239,7 +259,7 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
     findings.extend(condensed.findings);
     findings.extend(nothing(&condensed.policy));
 
-    let verdicts = verdict::verdicts(question, ledger, &capped.needs, &condensed.grants, catalog);
+    let verdicts = verdict::verdicts(question, &coverage, &capped.needs, &condensed.grants, catalog);
     findings.extend(verdict::blind_finding(&verdicts));
     findings.extend(denied_inside(&question.baseline.policy, &scoped.denied));
     findings.sort_by(|a, b| (a.severity(), a.code, &a.message).cmp(&(b.severity(), b.code, &b.message)));
@@ -248,9 +268,12 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
         policy: condensed.policy,
         grants: condensed.grants,
         needs: capped.needs.into_iter().map(|n| n.need).collect(),
+        floor,
         observed: scoped.uses.iter().map(|(used, _)| (*used).clone()).collect(),
         outside: capped.outside,
         denied: scoped.denied,
+        forbidden: Vec::new(),
+        limits: BTreeMap::new(),
         failed: scoped.failed,
         suspicious: scoped.suspicious,
         unmapped: ledger.unmapped.iter().map(|(k, e)| (k.clone(), e.clone())).collect(),
@@ -269,6 +292,19 @@ fn unnamed(scoped: &scope::Scoped<'_>) -> BTreeSet<Finding> {
         Finding::new(Code::ResourceUnknown, message).advise("narrow the resource by hand if you know it")
     };
     guessed.map(|(used, _)| finding(used)).collect()
+}
+
+/// Instances of which nothing was seen: the policy is theirs too.
+fn silent(question: &Question, scoped: &scope::Scoped<'_>) -> Option<Finding> {
+    let silent: Vec<String> = question.silent.difference(&scoped.instances).map(|id| format!("`{id}`")).collect();
+    (!silent.is_empty()).then(|| {
+        let message = format!(
+            "{} of the role run, and no call of them was found: what they need and the others do not use is not granted",
+            silent.join(", ")
+        );
+        Finding::new(Code::SilentInstance, message)
+            .advise("declare what they are for with `--need`, and derive again once they have been used")
+    })
 }
 
 fn nothing(policy: &Policy) -> Option<Finding> {
@@ -290,7 +326,9 @@ fn unmapped(ledger: &Ledger) -> Vec<Finding> {
     ledger.unmapped.iter().map(finding).collect()
 }
 
-fn denied_inside(baseline: &Policy, denied: &[Reported]) -> Vec<Finding> {
+/// The loud finding about each denied call that the baseline allows.
+#[must_use]
+pub fn denied_inside(baseline: &Policy, denied: &[Reported]) -> Vec<Finding> {
     let inside = |r: &&Reported| !cap::covering(baseline, &r.action, &r.resource).is_empty();
     let finding = |r: &Reported| {
         let times = if r.calls == 1 { "once".to_owned() } else { format!("{} times", r.calls) };

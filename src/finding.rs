@@ -70,10 +70,13 @@ codes! {
     NotCovered, "not-covered", Error, "An observed call of the baseline would be denied by the result.";
     NothingGranted, "nothing-granted", Warning, "Nothing of the baseline is needed, so there is no policy to attach.";
     DeniedInsideBaseline, "denied-inside-baseline", Warning, "A call was denied although the baseline allows it: something else forbids it, or an earlier derivation cut too deep.";
+    SeenButForbidden, "seen-but-forbidden", Warning, "A call passed although the permissions boundary, or a Deny of a policy that stays attached, forbids it today.";
+    FloorForbidden, "floor-forbidden", Warning, "A feature in use needs a permission that the permissions boundary, or a Deny of a policy that stays attached, forbids.";
     FloorOutsideBaseline, "floor-outside-baseline", Warning, "A feature in use needs a permission that the baseline does not have.";
     FloorResourceUnknown, "floor-resource-unknown", Warning, "A feature needs a permission on a resource whose name is not known, so nothing was granted for it.";
     FeatureMaybe, "feature-maybe", Warning, "A feature was targeted by tag or group and may be in use on these instances; its floor is kept.";
     RegionUnknown, "region-unknown", Warning, "The catalogue does not know a service bucket for a region.";
+    SilentInstance, "silent-instance", Warning, "An instance runs and no call of it was found, as somebody expected; the policy knows nothing of its needs.";
     SuspiciousOrigin, "suspicious-origin", Warning, "Calls were made with the instance's credentials from somewhere else; they grant nothing.";
     HeartbeatsOverlap, "heartbeats-overlap", Warning, "One instance sent heartbeats from two addresses at the same time.";
     OriginUnjudged, "origin-unjudged", Note, "No address of the instances is known, so where calls came from was not judged.";

@@ -10,16 +10,20 @@
 pub mod address;
 pub mod collapse;
 pub mod coverage;
+pub mod days;
 pub mod entry;
 pub mod format;
 pub mod mask;
 pub mod recording;
 pub mod selectors;
+pub mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use coverage::Coverage;
+pub use days::Days;
 pub use entry::{Evidence, Heartbeat, Origin, Outcome, Session, Sign, SourceId, Target, Use};
+pub use sources::Coverages;
 
 /// One file or stream that was read.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -46,8 +50,8 @@ impl Source {
 pub struct Ledger {
     /// The files read, by digest.
     pub sources: BTreeMap<SourceId, Source>,
-    /// What the source could show.
-    pub coverage: Coverage,
+    /// What the sources could show, and when.
+    pub coverage: Coverages,
     /// Every distinct use and its evidence.
     pub uses: BTreeMap<Use, Evidence>,
     /// Reports of the SSM agent about itself (`UpdateInstanceInformation`).
@@ -61,7 +65,7 @@ pub struct Ledger {
 }
 
 /// The version of the ledger's file format.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 impl Ledger {
     /// Folds another ledger into this one.
@@ -78,6 +82,22 @@ impl Ledger {
         fold(&mut self.heartbeats, other.heartbeats);
         fold(&mut self.signs, other.signs);
         fold(&mut self.unmapped, other.unmapped);
+    }
+
+    /// What the sources could show throughout, from the first event to the last.
+    #[must_use]
+    pub fn shown(&self) -> Coverage {
+        self.coverage.throughout(&self.days())
+    }
+
+    /// Notes that somebody declared what the source of these records shows: it is true of their days.
+    pub fn declare(&mut self, coverage: Coverage) {
+        let days = self.days();
+        self.coverage.declared.entry(coverage).or_default().merge(&days);
+    }
+
+    fn days(&self) -> Days {
+        self.window().map(|(first, last)| Days::between(&first, &last)).unwrap_or_default()
     }
 
     /// The time of the earliest and the latest event, in RFC 3339, `None` when nothing was seen.

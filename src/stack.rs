@@ -54,6 +54,9 @@ pub struct Role {
     /// The instances that have run with it.
     #[serde(default)]
     pub instances: BTreeSet<String>,
+    /// Those of them that ran when this was recorded, and of which no call was found, as somebody expected.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub silent: BTreeSet<String>,
     /// Public and private addresses that are the instances' own, as addresses or CIDR ranges.
     #[serde(default)]
     pub addresses: BTreeSet<String>,

@@ -37,6 +37,7 @@ fn question(document: &[u8]) -> Question {
         region: "eu-west-1".to_owned(),
         role: "role".to_owned(),
         instances: BTreeSet::new(),
+        silent: BTreeSet::new(),
         needs: BTreeMap::new(),
         addresses: Vec::new(),
         masked: BTreeSet::new(),
@@ -45,6 +46,7 @@ fn question(document: &[u8]) -> Question {
         allow_shared_role: false,
         baseline,
         kept: Vec::new(),
+        boundary: None,
         limit: 6_144,
     }
 }

@@ -31,7 +31,7 @@ fn call(action: &str, resource: &str) -> Call {
 }
 
 fn proof(new: &[&[u8]], kept: &[&[u8]], baseline: &[&[u8]], calls: &[Call]) -> Proof {
-    prove(Side { policies: new, kept }, baseline, calls, &Budget::default())
+    prove(Side { policies: new, kept, boundary: None }, baseline, calls, &Budget::default())
 }
 
 #[test]
@@ -83,6 +83,33 @@ fn kept_policies_are_on_both_sides() {
     assert_eq!((doubtful.verdict, doubtful.undetermined), (Answer::Refused, 1));
 }
 
+/// INVARIANT (boundary-apart): both halves hold without the boundary's help, and what it forbids is named and no loss.
+#[test]
+fn a_boundary_is_on_both_sides_and_proves_nothing() {
+    let (one, all) = (policy(&json!([allow("s3:Get*", "*")])), policy(&json!([allow("s3:*", "*")])));
+    let only_get = policy(&json!([allow("s3:Get*", "*")]));
+    let calls = [call("s3:GetObject", "arn:aws:s3:::a/k"), call("s3:PutObject", "arn:aws:s3:::a/k")];
+    let bounded = |new: &[u8], kept: &[&[u8]], boundary: &[u8]| {
+        prove(Side { policies: &[new], kept, boundary: Some(boundary) }, &[&all], &calls, &Budget::default())
+    };
+    let held = bounded(&all, &[], &only_get);
+    assert!(held.holds());
+    let forbidden = "s3:PutObject on arn:aws:s3:::a/k (the permissions boundary forbids this: no statement of it allows it)";
+    assert_eq!(held.covers_observed.forbidden, [forbidden]);
+    let lost = bounded(&one, &[], &only_get).covers_observed;
+    assert_eq!((lost.verdict, lost.denied.len(), lost.calls), (Answer::NotProved, 1, 2), "a boundary of today excuses no loss");
+    let deny = policy(&json!([{"Effect": "Deny", "Action": "s3:Get*", "Resource": "*"}]));
+    let kept = bounded(&all, &[&deny], &all).covers_observed;
+    assert_eq!((kept.verdict, kept.calls), (Answer::Proved, 1), "what a kept Deny forbids is replayed on neither side");
+    assert_eq!(kept.forbidden, ["s3:GetObject on arn:aws:s3:::a/k (an explicit deny (document 1, statement 1) matches)"]);
+    let refused = bounded(&all, &[], b"{");
+    assert!(
+        !refused.holds() && refused.reason.starts_with("the permissions boundary: the document is not JSON"),
+        "{}",
+        refused.reason
+    );
+}
+
 #[test]
 fn a_certificate_says_what_no_longer_agrees() {
     assert_eq!(digest(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -91,6 +118,7 @@ fn a_certificate_says_what_no_longer_agrees() {
         policy: subject(b"policy"),
         baseline: subject(b"baseline"),
         kept: vec![subject(b"kept")],
+        boundary: Some(subject(b"boundary")),
         ledger: subject(b"ledger"),
         catalogue: subject(b"catalogue"),
     };
@@ -117,6 +145,8 @@ fn a_certificate_says_what_no_longer_agrees() {
     check(Subjects { ledger: subject(b"x"), ..subjects() }, &again, &["it names a ledger"]);
     check(Subjects { catalogue: subject(b"x"), ..subjects() }, &again, &["it names a catalogue"]);
     check(Subjects { kept: vec![], ..subjects() }, &again, &["other policies that stay attached"]);
+    check(Subjects { boundary: None, ..subjects() }, &again, &["it names another permissions boundary"]);
+    check(Subjects { boundary: Some(subject(b"x")), ..subjects() }, &again, &["it names another permissions boundary"]);
     let one = policy(&json!([allow("s3:Get*", "*")]));
     check(
         subjects(),

@@ -328,6 +328,7 @@ impl Case {
             Decision::Allowed { .. } => "Allowed",
             Decision::ExplicitDeny { .. } => "ExplicitlyDenied",
             Decision::ImplicitDeny => "ImplicitlyDenied",
+            Decision::BoundaryDeny { .. } | Decision::OutsideBoundary => panic!("there is no boundary"),
         };
         let (whole, segmented) = (word(ArnReading::Whole), word(ArnReading::Segmented));
         (whole == segmented).then_some(whole)

@@ -52,6 +52,7 @@ fn derived(role: &str, account: &str, seen: &Observation) -> Derivation {
         region: "us-east-1".to_owned(),
         role: role.to_owned(),
         instances: BTreeSet::new(),
+        silent: BTreeSet::new(),
         needs: BTreeMap::new(),
         addresses: Vec::new(),
         masked: BTreeSet::new(),
@@ -66,6 +67,7 @@ fn derived(role: &str, account: &str, seen: &Observation) -> Derivation {
             policy: Policy::parse(known.document).unwrap(),
         },
         kept: Vec::new(),
+        boundary: None,
         limit: 6_144,
     };
     derive(&question, &seen.ledger, Catalog::embedded())

@@ -139,7 +139,7 @@ pub enum EventHistoryError {
     },
     /// A running instance must have been seen; an empty policy would be the alternative.
     #[error(
-        "event history shows no call of the running instance(s) `{0}`; check account, regions and whether the role is really theirs, or wait a quarter of an hour after their start"
+        "event history shows no call of the running instance(s) `{0}`; check account, regions and whether the role is really theirs, or wait a quarter of an hour after their start; if they are to make none, name each with `--silent-instance ID`"
     )]
     Silent(String),
     /// A region without a client. A bug of the caller.

@@ -28,6 +28,15 @@ pub struct Case {
     pub keys: Keys,
 }
 
+/// The policies to simulate.
+#[derive(Debug, Clone, Copy)]
+pub struct Policies<'a> {
+    /// Identity policies, all together.
+    pub identity: &'a [String],
+    /// The permissions boundary; IAM takes one at most.
+    pub boundary: Option<&'a String>,
+}
+
 /// Why there is no second opinion.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
@@ -65,7 +74,7 @@ const RESOURCES: usize = 20;
 /// When IAM refuses, does not answer, or leaves one out.
 pub async fn simulate(
     client: &Client,
-    policies: &[String],
+    policies: Policies<'_>,
     cases: &[Case],
     patience: Patience,
 ) -> Result<Vec<bool>, SimulateError> {
@@ -117,7 +126,7 @@ fn batches(cases: &[Case], most: usize) -> Vec<Batch> {
 /// One question.
 struct Ask<'a> {
     client: &'a Client,
-    policies: &'a [String],
+    policies: Policies<'a>,
     keys: &'a Keys,
     actions: &'a [String],
     resources: &'a [String],
@@ -155,7 +164,8 @@ impl Ask<'_> {
     async fn page(&self, marker: Option<String>) -> Result<SimulateCustomPolicyOutput, Failure> {
         let once = aws_sdk_iam::config::Builder::new().retry_config(RetryConfig::disabled());
         let request = (self.client.simulate_custom_policy())
-            .set_policy_input_list(Some(self.policies.to_vec()))
+            .set_policy_input_list(Some(self.policies.identity.to_vec()))
+            .set_permissions_boundary_policy_input_list(self.policies.boundary.map(|one| vec![one.clone()]))
             .set_action_names(Some(self.actions.to_vec()))
             .set_resource_arns(Some(self.resources.to_vec()))
             .set_context_entries(Some(self.keys.iter().map(entry).collect()))

@@ -40,6 +40,9 @@ pub(super) struct RoleArgs {
     /// A policy that stays attached to the role: what it grants is left out (repeatable)
     #[arg(long, value_name = "NAME|ARN|FILE")]
     pub(super) keep: Vec<String>,
+    /// The role's permissions boundary: it changes no policy, and what it forbids is told [default: the recorded one]
+    #[arg(long, value_name = "NAME|ARN|FILE")]
+    pub(super) boundary: Option<String>,
     /// Accept that other sessions use the role and lose what only they need
     #[arg(long)]
     pub(super) allow_shared_role: bool,

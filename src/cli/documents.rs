@@ -32,6 +32,13 @@ pub(super) fn load(texts: &[String]) -> Result<Vec<Named>, CliError> {
     texts.iter().map(|text| one(text)).collect()
 }
 
+/// Finds a permissions boundary and makes sure that the checker can read it.
+pub(super) fn boundary(text: Option<&str>) -> Result<Option<Named>, CliError> {
+    let Some(named) = text.map(one).transpose()? else { return Ok(None) };
+    named.document()?;
+    Ok(Some(named))
+}
+
 fn one(text: &str) -> Result<Named, CliError> {
     let path = PathBuf::from(text);
     if path.is_file() || text == "-" {

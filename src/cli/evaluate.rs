@@ -9,7 +9,7 @@ use super::documents::Named;
 use super::error::CliError;
 use super::{Outcome, Verdict, derive, documents, print};
 use crate::prove::document::Document;
-use crate::prove::evaluate::{ArnReading, Decision, Request, Value, evaluate};
+use crate::prove::evaluate::{ArnReading, Decision, Request, Value, evaluate_within};
 use crate::prove::principal;
 use crate::review::escape::{terminal, terminal_lines};
 use crate::review::proved;
@@ -34,6 +34,9 @@ pub(super) struct Args {
     /// A context key and its value; a key that is given several times has several values
     #[arg(long, value_name = "KEY=VALUE")]
     context: Vec<String>,
+    /// The permissions boundary of the principal: it and the policies both have to allow the request
+    #[arg(long, value_name = "NAME|ARN|FILE")]
+    boundary: Option<String>,
     /// The principal, as the ARN of a role, a role's session or a user: sets aws:PrincipalArn and its like
     #[arg(long, value_name = "ARN")]
     principal: Option<String>,
@@ -67,12 +70,17 @@ struct Answered {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let policies = documents::load(&args.policies)?;
-    let read = documents::read(&policies)?;
+    let mut policies = documents::load(&args.policies)?;
+    let mut read = documents::read(&policies)?;
     let request = request(args)?;
-    let decide = |reading| evaluate(&read, &request, reading);
+    let boundary = documents::boundary(args.boundary.as_deref())?;
+    let limit = boundary.as_ref().map(Named::document).transpose()?;
+    let decide = |reading| evaluate_within(&read, limit.as_ref(), &request, reading);
     let decisions = [decide(ArnReading::Whole), decide(ArnReading::Segmented)];
     let allowed = decisions.iter().all(|d| d.is_allowed());
+    // From here on the boundary is one more document, by whose place a statement of it is found.
+    policies.extend(boundary);
+    read.extend(limit);
     let [whole, segmented] = decisions.map(|d| decided(d, &policies, &read));
     if args.format == Format::Json {
         let answered = Answered { schema: 1, allowed, whole, segmented };
@@ -107,30 +115,40 @@ fn request(args: &Args) -> Result<Request, CliError> {
 }
 
 fn decided(decision: Decision, policies: &[Named], documents: &[Document]) -> Decided {
-    let (word, place) = match decision {
-        Decision::Allowed { document, statement } => ("allowed", Some((document, statement))),
-        Decision::ExplicitDeny { document, statement } => ("explicitly denied", Some((document, statement))),
-        Decision::ImplicitDeny => ("implicitly denied", None),
+    let word = match decision {
+        Decision::Allowed { .. } => "allowed",
+        Decision::ExplicitDeny { .. } => "explicitly denied",
+        Decision::ImplicitDeny => "implicitly denied",
+        Decision::BoundaryDeny { .. } => "explicitly denied by the permissions boundary",
+        Decision::OutsideBoundary => "implicitly denied by the permissions boundary",
     };
+    let place = place(decision, policies);
     let policy = place.and_then(|(d, _)| policies.get(d)).map(|p| p.name.clone());
     let found = place.and_then(|(d, s)| documents.get(d)?.statements.get(s));
     let sid = found.and_then(|s| s.sid.clone()).unwrap_or_default();
     Decided { decision: word, policy, statement: place.map(|(_, s)| s + 1), sid }
 }
 
+/// Position of document and statement; a boundary is the last document.
+fn place(decision: Decision, policies: &[Named]) -> Option<(usize, usize)> {
+    match decision {
+        Decision::Allowed { document, statement } | Decision::ExplicitDeny { document, statement } => Some((document, statement)),
+        Decision::BoundaryDeny { statement } => policies.len().checked_sub(1).map(|document| (document, statement)),
+        Decision::ImplicitDeny | Decision::OutsideBoundary => None,
+    }
+}
+
 fn text(whole: &Decided, segmented: &Decided, decisions: [Decision; 2], policies: &[Named]) -> String {
     let line = |decided: &Decided, decision: Decision, note: &str| {
         let by = match (&decided.policy, decided.statement) {
             (Some(policy), Some(n)) => format!(" by statement {n} of {}", terminal(policy)),
+            _ if decision == Decision::OutsideBoundary => {
+                let name = policies.last().map(|boundary| terminal(&boundary.name)).unwrap_or_default();
+                format!(" {name}: no statement of it allows it")
+            }
             _ => ": no statement allows it".to_owned(),
         };
-        let place = match decision {
-            Decision::Allowed { document, statement } | Decision::ExplicitDeny { document, statement } => {
-                Some((document, statement))
-            }
-            Decision::ImplicitDeny => None,
-        };
-        let shown = place.and_then(|(d, s)| policies.get(d).map(|p| proved::statement(&p.bytes, s + 1)));
+        let shown = place(decision, policies).and_then(|(d, s)| policies.get(d).map(|p| proved::statement(&p.bytes, s + 1)));
         let shown = shown.map(|s| format!("\n{}", terminal_lines(&s))).unwrap_or_default();
         format!("{}{by}{note}{shown}\n", decided.decision)
     };

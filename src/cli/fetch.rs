@@ -23,7 +23,7 @@ use crate::catalog::Catalog;
 use crate::finding::Finding;
 use crate::ledger::mask::Mask;
 use crate::ledger::selectors::LoggedRole;
-use crate::ledger::{Coverage, Ledger};
+use crate::ledger::{Coverage, Coverages, Ledger};
 use crate::stack::{Role, StackDescription};
 use crate::trail::{self, Input, Interest, Observer};
 
@@ -73,6 +73,9 @@ pub(super) struct ActivityArgs {
     /// A region in which the instances of a live stack make calls, beside their own and that of global services (repeatable)
     #[arg(long, value_name = "REGION")]
     pub(super) activity_region: Vec<String>,
+    /// A running instance of a live stack that is expected to have made no call; otherwise that is an error (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub(super) silent_instance: Vec<String>,
     /// Where pages of event history lie until all are there, so that an interrupted run goes on (default: the user's cache folder)
     #[arg(long, value_name = "DIR")]
     pub(super) cache: Option<PathBuf>,
@@ -102,7 +105,7 @@ pub(super) fn fetch(account: &Account, found: &mut Discovery, args: &ActivityArg
         Activity::Files(place) => from_files(account, found, args, &regions, place)?,
     };
     seen.ledger = Mask::new(found.secret.iter().map(String::as_str)).sessions(seen.ledger);
-    silent(found, &seen.ledger)?;
+    silent(found, &seen.ledger, &args.silent_instance)?;
     for (session, role) in seen.ledger.uses.keys().map(|u| (&u.session.name, &u.session.role)) {
         // The trail still knows instances that are gone.
         let is_instance = session.starts_with("i-");
@@ -132,18 +135,27 @@ fn interest(description: &StackDescription) -> Interest {
     Interest { account: Some(description.account.clone()), roles }
 }
 
-/// An instance that runs and of which nothing was seen speaks against the source, not for an empty policy.
-fn silent(found: &Discovery, ledger: &Ledger) -> Result<(), CliError> {
+/// An instance that runs and of which nothing was seen speaks against the source, not for an empty policy; unless somebody says that it
+/// is to be so. Then the description says it as well.
+fn silent(found: &mut Discovery, ledger: &Ledger, expected: &[String]) -> Result<(), CliError> {
     let seen: BTreeSet<&str> = ledger.uses.keys().map(|u| u.session.name.as_str()).collect();
     let silent = found.machines.iter().filter(|m| m.running && !seen.contains(m.id.as_str()));
-    let silent: Vec<&str> = silent.map(|m| m.id.as_str()).collect();
-    if silent.is_empty() {
-        return Ok(());
+    let (named, silent): (Vec<_>, Vec<_>) = silent.partition(|m| expected.contains(&m.id));
+    for id in expected.iter().filter(|id| !named.iter().any(|m| m.id == **id)) {
+        print::note(&format!("`{id}` is no running instance without a call, so `--silent-instance` changes nothing for it"));
     }
-    Err(CliError::Aws(format!(
-        "no call of the running instance(s) `{}` was found; check that the source is of their account and region and covers the time, or wait a quarter of an hour after their start",
-        silent.join("`, `")
-    )))
+    if !silent.is_empty() {
+        let ids: Vec<&str> = silent.iter().map(|m| m.id.as_str()).collect();
+        return Err(CliError::Aws(format!(
+            "no call of the running instance(s) `{}` was found; check that the source is of their account and region and covers the time, or wait a quarter of an hour after their start; if they are to make none, name each with `--silent-instance ID`",
+            ids.join("`, `")
+        )));
+    }
+    for machine in &named {
+        let of = found.description.stacks.values_mut().flat_map(|s| s.roles.values_mut()).filter(|r| r.name == machine.role);
+        of.for_each(|role| role.silent.extend([machine.id.clone()]));
+    }
+    Ok(())
 }
 
 fn from_event_history(
@@ -172,7 +184,7 @@ fn from_event_history(
     let instances = ids.into_iter().map(|id| Instance {
         id: id.clone(),
         region: found.description.region.clone(),
-        running: running.contains(id.as_str()),
+        running: running.contains(id.as_str()) && !args.silent_instance.contains(id),
     });
     let of_instances = Question { instances: instances.collect(), ..asked };
     let events = looked_up(account, &of_instances, &folder.join("sessions"))?;
@@ -180,7 +192,7 @@ fn from_event_history(
     let observed = trail::observe(&events.inputs(), &interest, catalog, &trail::Options::default());
     let mut observed = observed.map_err(|e| CliError::Trail(e.to_string()))?;
     // Event history shows every management event and no other.
-    observed.ledger.coverage = Coverage { declared: true, ..Coverage::default() };
+    declare(&mut observed.ledger, Coverage { declared: true, ..Coverage::default() });
     if events.since > events.window.0 {
         print::note(&format!("event history begins at {} by now; what came before it is not in the result", events.since));
     }
@@ -227,7 +239,7 @@ fn from_trail(account: &Account, found: &Discovery, args: &ActivityArgs, regions
         print::note(&format!("the trail `{}` delivers to s3://{}/{}", trail.arn, trail.place.bucket, trail.place.prefix));
         tell(trail);
         let mut seen = read(account, found, args, regions, &trail.place)?;
-        seen.ledger.coverage = coverage(found, trail);
+        declare(&mut seen.ledger, coverage(found, trail));
         all.ledger.merge(seen.ledger);
         all.findings.extend(seen.findings);
     }
@@ -247,6 +259,12 @@ fn tell(trail: &Trail) {
     if let Some(error) = &trail.delivery_error {
         print::note(&format!("its last delivery failed: {error}"));
     }
+}
+
+/// What the source shows is known, so nothing is concluded from what was seen.
+fn declare(ledger: &mut Ledger, coverage: Coverage) {
+    ledger.coverage = Coverages::default();
+    ledger.declare(coverage);
 }
 
 fn coverage(found: &Discovery, trail: &Trail) -> Coverage {
@@ -274,7 +292,7 @@ fn from_files(
     match described(account).map(|trails| trails.into_iter().find(delivers)) {
         Ok(Some(trail)) => {
             tell(&trail);
-            seen.ledger.coverage = coverage(found, &trail);
+            declare(&mut seen.ledger, coverage(found, &trail));
         }
         Ok(None) | Err(_) => print::note(
             "no trail of this account is known to deliver there, so data events count as shown only as far as they were seen",

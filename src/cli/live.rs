@@ -155,7 +155,10 @@ fn ask(
     };
     let mut question = asked(request.role, description, stack, &role, baseline, request.limit, ledger)?;
     question.kept = kept(&role)?;
-    Ok(Some((question, role.policies.iter().filter_map(crate::stack::AttachedPolicy::finding).collect())))
+    if question.boundary.is_none() {
+        question.boundary = question::boundary(&role)?;
+    }
+    Ok(Some((question, role.findings())))
 }
 
 /// What stays attached to a role.
@@ -184,6 +187,7 @@ fn asked(
     let name = RoleName::parse(&role.arn)?;
     let mut question = question::question(&args, &name, baseline, limit, ledger, Catalog::embedded())?;
     question.partition.clone_from(&description.partition);
+    question.silent.clone_from(&role.silent);
     question.names = stack.resources.iter().map(|(id, name)| (name.clone(), id.clone())).collect();
     Ok(question)
 }

@@ -67,7 +67,8 @@ pub(super) fn observe(args: &TrailArgs, interest: Interest, catalog: &Catalog) -
         };
         let declared = Coverage::from_event_selectors(&files::read(path)?, role.as_ref());
         let declared = declared.map_err(|e| CliError::configuration(path, e))?;
-        observed.ledger.coverage.merge(declared);
+        // What was seen is no part of it: some events of a type are not all of them.
+        observed.ledger.declare(declared);
     }
     Ok((observed.ledger, observed.findings))
 }

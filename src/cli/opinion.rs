@@ -12,13 +12,14 @@ use super::print;
 use crate::aws::connect::Account;
 use crate::aws::last_accessed::last_used;
 use crate::aws::lookup::Patience;
-use crate::aws::simulate::{Case, simulate};
+use crate::aws::simulate::{Case, Policies, simulate};
 use crate::catalog::Catalog;
 use crate::compile::{Compiled, opinion};
 use crate::derive::Question;
 use crate::finding::Finding;
 use crate::prove::evaluate::Value;
 use crate::prove::opinion::{Kind, judge};
+use crate::prove::replay::InForce;
 use crate::review::report::Report;
 
 /// What to ask IAM for beside.
@@ -110,20 +111,29 @@ fn second_opinion(account: &Account, subject: &Subject<'_>) -> Result<Vec<Findin
     let documents = opinion::documents(question, policy).map_err(unread)?;
     let texts = [policy].into_iter().chain(question.kept.iter().map(|k| k.bytes.as_slice()));
     let texts: Vec<String> = texts.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
+    let boundary = opinion::boundary(question).map_err(unread)?;
+    let limit = question.boundary.as_ref().map(|b| String::from_utf8_lossy(&b.bytes).into_owned());
     let asked: Vec<Case> = cases.iter().map(case).collect();
     let client = Client::new(&account.config);
-    let answers = account.runtime.block_on(simulate(&client, &texts, &asked, Patience::default()));
+    let in_force = Policies { identity: &texts, boundary: limit.as_ref() };
+    let answers = account.runtime.block_on(simulate(&client, in_force, &asked, Patience::default()));
     let answers = answers.map_err(|e| CliError::Aws(e.to_string()))?;
-    let needs = cases.iter().filter(|case| case.kind == Kind::Need).count();
-    let findings = judge(&documents, &cases, &answers, "IAM's simulator");
+    let count = |kind: Kind| cases.iter().filter(|case| case.kind == kind).count();
+    let force = InForce { policies: &documents, boundary: boundary.as_ref() };
+    let findings = judge(force, &cases, &answers, "IAM's simulator");
     let verdict = match findings.len() {
         0 => "decides all of them as policyc does".to_owned(),
         n => format!("the result is not as it should be: {n} finding(s)"),
     };
+    let bounded = match count(Kind::Bounded) {
+        0 => String::new(),
+        n => format!(", {n} needs that the permissions boundary forbids"),
+    };
     print::note(&format!(
-        "{}: IAM's simulator was asked about {needs} needs and {} requests that were removed, and {verdict}",
+        "{}: IAM's simulator was asked about {} needs{bounded} and {} requests that were removed, and {verdict}",
         question.role,
-        cases.len() - needs,
+        count(Kind::Need),
+        count(Kind::Removed),
     ));
     Ok(findings)
 }

@@ -70,6 +70,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let policies = documents::load(&args.policies)?;
     let baseline = documents::load(&args.within)?;
     let kept = documents::load(&args.role.keep)?;
+    let boundary = documents::boundary(args.role.boundary.as_deref())?;
     let all = [&policies, &baseline, &kept];
     let read = reader(policies.iter().chain(&baseline).map(|named| named.bytes.as_slice()));
     for named in all.into_iter().flatten().filter(|n| !is_nothing(&n.bytes)) {
@@ -77,9 +78,10 @@ pub(super) fn run(args: &Args) -> Outcome {
     }
     let (calls, ledger) = observed(args)?;
     let [new, old, beside] = all.map(|named| named.iter().map(|n| n.bytes.as_slice()).collect::<Vec<_>>());
-    let proof = prove(Side { policies: &new, kept: &beside }, &old, &calls, &Budget { steps: args.budget });
+    let side = Side { policies: &new, kept: &beside, boundary: boundary.as_ref().map(|b| b.bytes.as_slice()) };
+    let proof = prove(side, &old, &calls, &Budget { steps: args.budget });
     let problems = match &args.certificate {
-        Some(path) => Some(certificate_problems(path, [&policies, &baseline, &kept], &ledger, &proof)?),
+        Some(path) => Some(certificate_problems(path, [&policies, &baseline, &kept], boundary.as_ref(), &ledger, &proof)?),
         None => None,
     };
     let asked = !args.covers.is_empty();
@@ -108,6 +110,7 @@ fn observed(args: &Args) -> Result<(Vec<Call>, Ledger), CliError> {
 fn certificate_problems(
     path: &std::path::Path,
     [policies, baseline, kept]: [&[Named]; 3],
+    boundary: Option<&Named>,
     ledger: &Ledger,
     proof: &Proof,
 ) -> Result<Vec<String>, CliError> {
@@ -120,6 +123,7 @@ fn certificate_problems(
         policy: policy.subject(),
         baseline: baseline.subject(),
         kept: kept.iter().map(Named::subject).collect(),
+        boundary: boundary.map(Named::subject),
         ledger: facts.ledger,
         catalogue: facts.catalogue,
     };

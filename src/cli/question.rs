@@ -13,6 +13,7 @@ use crate::derive::{Baseline, Question};
 use crate::iam::{Arn, Policy};
 use crate::ledger::Ledger;
 use crate::ledger::address::Address;
+use crate::stack::Role;
 use crate::stack::attached::Document;
 
 /// The size of a managed policy, the smallest of IAM's limits: a result within it can be attached in any way.
@@ -68,7 +69,7 @@ pub(super) fn baseline(text: &str) -> Result<Baseline, CliError> {
     let path = PathBuf::from(text);
     if !path.is_file() {
         let known: Vec<&str> = crate::catalog::baselines::all().iter().map(|b| b.name).collect();
-        return Err(CliError::usage(format!("the baseline `{text}` is neither a file nor one of {}", known.join(", "))));
+        return Err(CliError::usage(format!("the policy `{text}` is neither a file nor one of {}", known.join(", "))));
     }
     let bytes = files::read(&path)?;
     let policy = Policy::parse(&bytes).map_err(|e| CliError::input(&path, e))?;
@@ -81,6 +82,14 @@ pub(super) fn read(document: Document) -> Result<Baseline, CliError> {
     let Document { name, version, bytes } = document;
     let policy = Policy::parse(&bytes).map_err(|e| CliError::input(Path::new(&name), e))?;
     Ok(Baseline { name, version, sha256: digest(&bytes), bytes, policy })
+}
+
+/// The permissions boundary that a description gives a role.
+pub(super) fn boundary(role: &Role) -> Result<Option<Baseline>, CliError> {
+    let advice = "; record the stack, or name the boundary with `--boundary`, or `boundary` in policyc.toml";
+    let document =
+        role.limit().map_err(|e| CliError::usage(format!("the permissions boundary of `{}`: {e}{advice}", role.name)))?;
+    document.map(read).transpose()
 }
 
 /// SHA-256 in hexadecimal.
@@ -115,6 +124,7 @@ pub(super) fn question(
         region,
         role: role.name.clone(),
         instances: args.instance.iter().map(|i| instance(i)).collect::<Result<_, _>>()?,
+        silent: BTreeSet::new(),
         needs: needs(&args.need, catalog)?,
         addresses: args.address.iter().filter(|a| is_plain(a)).map(|a| range(a)).collect::<Result<_, _>>()?,
         masked: args.address.iter().filter_map(|a| masked(a)).collect(),
@@ -123,6 +133,7 @@ pub(super) fn question(
         allow_shared_role: args.allow_shared_role,
         baseline,
         kept: args.keep.iter().map(|k| self::baseline(k)).collect::<Result<_, _>>()?,
+        boundary: args.boundary.as_deref().map(self::baseline).transpose()?,
         limit,
     })
 }

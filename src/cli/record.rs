@@ -91,8 +91,7 @@ fn mark(found: &mut Discovery, config: &StackConfig) {
         }
         stack.roles = roles;
     }
-    let told: Vec<Finding> =
-        roles_mut(&mut found.description).flat_map(|r| r.policies.iter().filter_map(|p| p.finding())).collect();
+    let told: Vec<Finding> = roles_mut(&mut found.description).flat_map(|r| r.findings()).collect();
     print::findings(&told, Severity::Note);
 }
 

@@ -3,6 +3,7 @@
 use super::arguments::{Format, RoleArgs, TrailArgs};
 use super::error::CliError;
 use super::{Outcome, Verdict, activity, derive, documents, print};
+use crate::prove::replay::InForce;
 use crate::review::replayed::Replayed;
 
 /// Replay observed calls on a policy: what would break if it were attached today?
@@ -11,7 +12,7 @@ use crate::review::replayed::Replayed;
 /// judges them; without, those of every role in the trail. Exit code 1 if any would be denied.
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  policyc replay policy.json --trail ./AWSLogs --role web-Role\n  policyc replay AmazonSSMManagedInstanceCore --trail week.ledger --format json"
+    after_help = "Examples:\n  policyc replay policy.json --trail ./AWSLogs --role web-Role\n  policyc replay AmazonSSMManagedInstanceCore --trail week.ledger --format json\n  policyc replay policy.json --keep own.json --boundary team-boundary.json --trail ./AWSLogs --role web-Role"
 )]
 pub(super) struct Args {
     /// The policies, all together: files, or AWS-managed policies by name or ARN
@@ -39,7 +40,11 @@ pub(super) fn run(args: &Args) -> Outcome {
     let activity = activity::read(&args.trail, &args.role)?;
     let names = policies.iter().map(|p| p.name.clone()).collect();
     let (new, old) = (documents::read(&policies)?, documents::read(&baseline)?);
-    let replayed = Replayed::of(names, &new, &old, &activity.uses, activity.elsewhere);
+    let boundary = documents::boundary(args.role.boundary.as_deref())?;
+    let limit = boundary.as_ref().map(documents::Named::document).transpose()?;
+    let force = InForce { policies: &new, boundary: limit.as_ref() };
+    let before = InForce { policies: &old, boundary: None };
+    let replayed = Replayed::of(names, boundary.map(|b| b.name), force, before, &activity.uses, activity.elsewhere);
     if args.format == Format::Json {
         print::result(&String::from_utf8_lossy(&derive::json(&replayed)?));
     } else {

@@ -18,7 +18,7 @@ use crate::finding::Finding;
 use crate::ledger::Ledger;
 use crate::review::report::Report;
 use crate::stack::config::{ATTACHED, Config, RoleConfig, StackConfig};
-use crate::stack::{AttachedPolicy, Role, Stack, StackDescription};
+use crate::stack::{Role, Stack, StackDescription};
 use crate::trail::Interest;
 
 /// What is asked for.
@@ -183,7 +183,7 @@ fn compile_role(
 ) -> Result<(), CliError> {
     let question = ask(context, wanted, role)?;
     let mut compiled = compile(&question, context.ledger, Catalog::embedded());
-    compiled.tell(context.found.iter().cloned().chain(role.policies.iter().filter_map(AttachedPolicy::finding)).collect());
+    compiled.tell(context.found.iter().cloned().chain(role.findings()).collect());
     let template = wanted.template.as_ref().map(|t| context.home.join(t));
     if let Some(path) = template.as_ref().filter(|_| context.request.inject) {
         let bytes = match templates.remove(path) {
@@ -218,13 +218,14 @@ pub(super) struct Sources {
 /// Reads which description, baseline and coverage `policyc.toml` gives a stack.
 pub(super) fn sources(name: &str, file: &Path) -> Result<Sources, CliError> {
     let (config, home) = load_config(name, file)?;
-    let (description, baseline) = (home.join(&config.description), baseline_name(&config, &home));
+    let (description, baseline) = (home.join(&config.description), policy_name(&config.baseline, &home));
     Ok(Sources { description, baseline, coverage: config.coverage.map(|c| home.join(c)) })
 }
 
-fn baseline_name(config: &StackConfig, home: &Path) -> String {
-    let file = home.join(&config.baseline);
-    if file.is_file() { file.to_string_lossy().into_owned() } else { config.baseline.clone() }
+/// A policy as the configuration names it: a file beside it, else a name or ARN.
+fn policy_name(named: &str, home: &Path) -> String {
+    let file = home.join(named);
+    if file.is_file() { file.to_string_lossy().into_owned() } else { named.to_owned() }
 }
 
 /// Whether the configuration has a stack of this name.
@@ -292,13 +293,14 @@ fn ask(context: &Context<'_>, wanted: &RoleConfig, role: &Role) -> Result<Questi
                 .map_err(|e| CliError::usage(format!("`{}`: {e}; record the stack, or name a baseline", wanted.logical_id)))?,
         )?
     } else {
-        question::baseline(&baseline_name(config, home))?
+        question::baseline(&policy_name(&config.baseline, home))?
     };
     let args = RoleArgs {
         account: Some(description.account.clone()),
         region: Some(description.region.clone()),
         need: wanted.needs.clone(),
         keep: wanted.keeps.clone(),
+        boundary: wanted.boundary.as_deref().map(|named| policy_name(named, home)),
         address: role.addresses.iter().chain(&role.endpoints).cloned().collect(),
         allow_shared_role: wanted.allow_shared_role,
         ..RoleArgs::default()
@@ -306,10 +308,14 @@ fn ask(context: &Context<'_>, wanted: &RoleConfig, role: &Role) -> Result<Questi
     let mut question =
         question::question(&args, &RoleName::parse(&role.arn)?, baseline, request.limit, ledger, Catalog::embedded())?;
     question.partition.clone_from(&description.partition);
+    question.silent.clone_from(&role.silent);
     let kept = role.kept().map_err(|e| CliError::usage(e.to_string()))?;
     let kept = kept.into_iter().map(question::read).collect::<Result<Vec<_>, _>>()?;
     let new = kept.into_iter().filter(|k| !question.kept.iter().any(|named| named.name == k.name)).collect::<Vec<_>>();
     question.kept.extend(new);
+    if question.boundary.is_none() {
+        question.boundary = question::boundary(role)?;
+    }
     let stack = description.stacks.get(&wanted.stack);
     question.names = stack.into_iter().flat_map(|s| &s.resources).map(|(id, name)| (name.clone(), id.clone())).collect();
     Ok(question)

@@ -125,6 +125,7 @@ pub fn subjects(policy: Subject, request: &EndpointRequest<'_>, facts: &Facts) -
         policy,
         baseline: Subject::of(request.baseline.name.clone(), "", &request.baseline.bytes),
         kept: Vec::new(),
+        boundary: None,
         ledger: facts.ledger.clone(),
         catalogue: facts.catalogue.clone(),
     }

@@ -9,7 +9,7 @@ use crate::prove::document::{Document, DocumentError};
 use crate::prove::evaluate::Value;
 use crate::prove::observed::calls;
 use crate::prove::opinion::{self, Case};
-use crate::prove::replay::Call;
+use crate::prove::replay::{Call, InForce};
 
 /// The name of what is nobody's, in resources that stand for all that went.
 const FOREIGN: &str = "policyc-removed";
@@ -48,7 +48,9 @@ pub fn cases(question: &Question, compiled: &Compiled, catalog: &Catalog) -> Res
     // A name that holds wildcards is one thing to the evaluators and may be another to a simulator.
     let plain = |call: &Call| call.resource == "*" || !call.resource.contains(['*', '?']);
     let (needs, others): (Vec<Call>, Vec<Call>) = (needs.into_iter().filter(plain).collect(), others.filter(plain).collect());
-    Ok(opinion::cases(&policies, &baseline, &needs, &others))
+    let boundary = boundary(question)?;
+    let force = InForce { policies: &policies, boundary: boundary.as_ref() };
+    Ok(opinion::cases(force, &baseline, &needs, &others))
 }
 
 /// A policy and what stays attached beside it, as the checker reads them.
@@ -57,6 +59,14 @@ pub fn cases(question: &Question, compiled: &Compiled, catalog: &Catalog) -> Res
 /// When one cannot be read.
 pub fn documents(question: &Question, policy: &[u8]) -> Result<Vec<Document>, DocumentError> {
     [policy].into_iter().chain(question.kept.iter().map(|k| k.bytes.as_slice())).map(Document::read).collect()
+}
+
+/// The permissions boundary, as the checker reads it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn boundary(question: &Question) -> Result<Option<Document>, DocumentError> {
+    question.boundary.as_ref().map(|b| Document::read(&b.bytes)).transpose()
 }
 
 /// An ARN format with the account's values, and foreign names.

@@ -142,16 +142,22 @@ impl Pass<'_> {
         let Some(action) = Action::parse(&need.action) else { return };
         // Whether the source would have shown it. Data events are selected by resource, so unless the coverage was
         // declared, seeing some of a type does not mean seeing all.
-        let shown = match self.catalog.visibility(&action) {
-            Visibility::Data { .. } => self.coverage.declared && self.catalog.visible(&action, self.coverage),
-            _ => self.catalog.visible(&action, self.coverage),
+        let kind = match self.catalog.visibility(&action) {
+            Visibility::Data { kind, .. } => Some(kind),
+            _ => None,
         };
-        if shown && !declared {
+        let all_shown = self.catalog.visible(&action, self.coverage) && (kind.is_none() || self.coverage.declared);
+        if all_shown && !declared {
             return;
         }
+        let shown = |resource: &Pattern| {
+            let begins = resource.literal_prefix();
+            !declared && self.coverage.declared && kind.as_ref().is_some_and(|kind| self.coverage.shows(kind, &begins))
+        };
         let because = Because::Feature { feature: feature.name.clone(), why: need.why.clone(), source: feature.source.clone() };
         let resources = self.resources(floored, feature, need, &action, declared);
-        floored.needs.extend(resources.into_iter().map(|resource| self.need(&action, resource, because.clone())));
+        let resources = resources.into_iter().filter(|resource| !shown(resource));
+        floored.needs.extend(resources.map(|resource| self.need(&action, resource, because.clone())));
     }
 
     fn need(&self, action: &Action, resource: Pattern, because: Because) -> Need {
@@ -276,8 +282,14 @@ impl Pass<'_> {
         if regions.is_empty() {
             return;
         }
-        let mut known: BTreeMap<&str, bool> =
-            self.scoped.instances.iter().chain(&self.question.instances).map(|i| (i.as_str(), false)).collect();
+        let mut known: BTreeMap<&str, bool> = self
+            .scoped
+            .instances
+            .iter()
+            .chain(&self.question.instances)
+            .chain(&self.question.silent)
+            .map(|i| (i.as_str(), false))
+            .collect();
         let mut old = BTreeSet::new();
         for heartbeat in self.scoped.heartbeats.iter().filter(|h| !h.agent_version.is_empty()) {
             if version(&heartbeat.agent_version) >= version(&facts.agent_version) {

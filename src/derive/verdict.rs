@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cap::{self, CappedNeed};
 use super::{Because, Grant, Question};
 use crate::catalog::Catalog;
+use crate::catalog::coverage::Visibility;
 use crate::finding::{Code, Finding};
 use crate::iam::{Action, ActionSpec, Effect, Pattern, Policy};
-use crate::ledger::{Evidence, Ledger};
+use crate::ledger::{Coverage, Evidence};
 
 /// What is decided about an action, strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -68,7 +69,7 @@ const MOST: usize = 2_000;
 #[must_use]
 pub fn verdicts(
     question: &Question,
-    ledger: &Ledger,
+    coverage: &Coverage,
     needs: &[CappedNeed],
     grants: &[Grant],
     catalog: &Catalog,
@@ -84,7 +85,7 @@ pub fn verdicts(
     }
     actions
         .into_iter()
-        .map(|action| judge(&action, by_action.get(&action).map_or(&[][..], Vec::as_slice), needs, ledger, catalog))
+        .map(|action| judge(&action, by_action.get(&action).map_or(&[][..], Vec::as_slice), needs, coverage, catalog))
         .collect()
 }
 
@@ -108,8 +109,8 @@ pub fn actions_named(policy: &Policy, catalog: &Catalog) -> BTreeSet<Action> {
     actions
 }
 
-fn judge(action: &Action, grants: &[&Grant], needs: &[CappedNeed], ledger: &Ledger, catalog: &Catalog) -> ActionVerdict {
-    let visible = catalog.visible(action, &ledger.coverage);
+fn judge(action: &Action, grants: &[&Grant], needs: &[CappedNeed], coverage: &Coverage, catalog: &Catalog) -> ActionVerdict {
+    let visible = catalog.visible(action, coverage);
     let mut evidence: Option<Evidence> = None;
     let mut scopes: Vec<ScopeVerdict> = Vec::new();
     for grant in grants {
@@ -132,7 +133,10 @@ fn judge(action: &Action, grants: &[&Grant], needs: &[CappedNeed], ledger: &Ledg
     scopes.sort_by(|a, b| (&a.resource, a.verdict).cmp(&(&b.resource, b.verdict)));
     scopes.dedup();
     let verdict = scopes.iter().map(|s| s.verdict).min().unwrap_or(if visible { Verdict::Unseen } else { Verdict::Blind });
-    let because = sentence(verdict, evidence.as_ref(), &scopes);
+    let because = match verdict {
+        Verdict::Blind => unseeable(action, coverage, catalog),
+        _ => sentence(verdict, evidence.as_ref(), &scopes),
+    };
     ActionVerdict { action: action.clone(), verdict, visible, scopes, because, evidence }
 }
 
@@ -140,6 +144,21 @@ fn reason(because: &Because) -> Option<String> {
     match because {
         Because::Seen => None,
         Because::Feature { feature, why, .. } => Some(format!("{feature}: {why}")),
+    }
+}
+
+const UNSEEABLE: &str = "the source could not have shown it, and no feature in use needs it";
+
+/// Why an action is blind. What is shown in part, of resources or of days, is not evidence for the rest.
+fn unseeable(action: &Action, coverage: &Coverage, catalog: &Catalog) -> String {
+    let Visibility::Data { kind, .. } = catalog.visibility(action) else { return UNSEEABLE.to_owned() };
+    match (coverage.partly.get(&kind), coverage.sometimes.get(&kind)) {
+        (Some(places), _) => {
+            let places = places.iter().map(|place| format!("{place}…")).collect::<Vec<_>>().join(", ");
+            format!("the source shows it on {places} only, where it was not seen, and no feature in use needs it elsewhere")
+        }
+        (None, Some(days)) => format!("the source shows it from {days} only, and no feature in use needs it"),
+        (None, None) => UNSEEABLE.to_owned(),
     }
 }
 
@@ -152,7 +171,7 @@ fn sentence(verdict: Verdict, evidence: Option<&Evidence>, scopes: &[ScopeVerdic
             let reasons: BTreeSet<&str> = scopes.iter().flat_map(|s| &s.because).map(String::as_str).collect();
             reasons.into_iter().collect::<Vec<_>>().join("; ")
         }
-        (Verdict::Blind, _) => "the source could not have shown it, and no feature in use needs it".to_owned(),
+        (Verdict::Blind, _) => UNSEEABLE.to_owned(),
         (Verdict::Unseen, _) => "the source would have shown it, and did not".to_owned(),
     }
 }

@@ -1,15 +1,22 @@
-//! What a source of records could show.
+//! What a source of records shows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::days::Days;
 use super::selectors::{EventSelectors, Logged, LoggedRole};
 
-/// What a source of records could show. Without a declaration, management events are assumed, and data events as far as
-/// they were seen.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// What a source of records shows, or several throughout some days; see [`super::sources::Coverages`]. Without a declaration, management
+/// events are assumed, and data events as far as they were seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Coverage {
-    /// CloudFormation-style resource types whose data events were seen or declared, such as `AWS::S3::Object`.
+    /// CloudFormation-style resource types whose data events are shown, such as `AWS::S3::Object`.
     pub data: BTreeSet<String>,
+    /// Types whose data events are shown on some resources only: how the ARNs of those begin.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partly: BTreeMap<String, BTreeSet<String>>,
+    /// Types whose data events were shown on some of the days only.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sometimes: BTreeMap<String, Days>,
     /// Event sources whose management events the trail leaves out, such as `kms.amazonaws.com`.
     pub excluded: BTreeSet<String>,
     /// Management events that the source leaves out altogether.
@@ -44,18 +51,18 @@ pub enum CoverageError {
 }
 
 impl Coverage {
-    /// Folds another source's coverage into this one.
-    pub fn merge(&mut self, other: Self) {
-        self.data.extend(other.data);
-        self.excluded.extend(other.excluded);
-        self.hidden.extend(other.hidden);
-        self.declared |= other.declared;
+    /// Whether data events of a type are shown on every resource whose ARN begins so.
+    #[must_use]
+    pub fn shows(&self, kind: &str, start: &str) -> bool {
+        let place = |places: &BTreeSet<String>| places.iter().any(|place| start.starts_with(place.as_str()));
+        self.data.contains(kind) || self.partly.get(kind).is_some_and(place)
     }
 
     /// Reads the output of `aws cloudtrail get-event-selectors`.
     ///
-    /// A selector counts as showing a resource type only if it shows all of it, on every resource; reads and writes may come from
-    /// two. A narrower one is left out, because what it leaves out would count as not used; but it may be for `role` alone.
+    /// A selector counts as showing a resource type if it shows every event on every resource, or on those whose ARNs begin in some
+    /// way; reads and writes may come from two. One that is narrower otherwise is left out, because what it leaves out would count as
+    /// not used; but it may be for `role` alone.
     ///
     /// Source: AWS CloudTrail API Reference, GetEventSelectors, EventSelector and AdvancedEventSelector.
     ///
@@ -73,10 +80,26 @@ impl Coverage {
             own.filter_map(|s| s.whole(role)).collect()
         };
         let (management, data) = (of("Management"), of("Data"));
-        let typed = |reads: bool| -> BTreeSet<String> {
+        // How the ARNs of what is shown begin, by type; all begin with nothing.
+        let typed = |reads: bool| -> BTreeMap<&String, BTreeSet<String>> {
             let fits = data.iter().filter(|l| if reads { l.reads } else { l.writes });
-            fits.filter(|l| l.excluded.is_empty()).flat_map(|l| l.types.iter().cloned()).collect()
+            let mut places: BTreeMap<&String, BTreeSet<String>> = BTreeMap::new();
+            for logged in fits.filter(|l| l.excluded.is_empty()) {
+                let own = logged.places.clone().unwrap_or_else(|| BTreeSet::from([String::new()]));
+                logged.types.iter().for_each(|kind| places.entry(kind).or_default().extend(own.iter().cloned()));
+            }
+            places
         };
+        let (reads, writes) = (typed(true), typed(false));
+        let both = |kind: &String, places: &BTreeSet<String>| -> BTreeSet<String> {
+            let other = writes.get(kind).into_iter().flatten();
+            let narrower = |(a, b): (&String, &String)| {
+                if a.starts_with(b.as_str()) { Some(a.clone()) } else { b.starts_with(a.as_str()).then(|| b.clone()) }
+            };
+            shortest(other.flat_map(|b| places.iter().map(move |a| (a, b))).filter_map(narrower).collect())
+        };
+        let places = reads.iter().map(|(kind, places)| ((*kind).clone(), both(kind, places))).filter(|(_, p)| !p.is_empty());
+        let (whole, partly): (BTreeMap<_, _>, BTreeMap<_, _>) = places.partition(|(_, places)| places.contains(""));
         let mut hidden = BTreeSet::new();
         let mut excluded = BTreeSet::new();
         for (kind, reads) in [(Hidden::ManagementReads, true), (Hidden::ManagementWrites, false)] {
@@ -87,8 +110,14 @@ impl Coverage {
                 None => drop(hidden.insert(kind)),
             }
         }
-        Self { data: &typed(true) & &typed(false), excluded, hidden, declared: true }
+        Self { data: whole.into_keys().collect(), partly, excluded, hidden, declared: true, ..Self::default() }
     }
+}
+
+/// Beginnings without those that begin with another of them.
+pub(super) fn shortest(places: BTreeSet<String>) -> BTreeSet<String> {
+    let longer = |place: &String| places.iter().any(|other| other != place && place.starts_with(other.as_str()));
+    places.iter().filter(|place| !longer(place)).cloned().collect()
 }
 
 #[cfg(test)]
@@ -103,6 +132,41 @@ mod tests {
         let set = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<BTreeSet<_>>();
         let hidden = hidden.iter().copied().collect();
         assert_eq!((coverage.data, coverage.excluded, coverage.hidden), (set(data), set(excluded), hidden), "{text}");
+    }
+
+    /// INVARIANT (partly-is-not-whole): what is logged of some buckets only says nothing of the others.
+    #[test]
+    fn some_resources_are_not_all() {
+        let check = |text: &str, expected: &[&str]| {
+            let coverage = Coverage::from_event_selectors(text.as_bytes(), None).unwrap();
+            assert!(coverage.data.is_empty(), "{text}: {coverage:?}");
+            let places = coverage.partly.get(S3).into_iter().flatten().map(String::as_str);
+            assert_eq!(places.collect::<Vec<_>>(), expected, "{text}");
+        };
+        let (one, two) = ("arn:aws:s3:::one/", "arn:aws:s3:::two/");
+        let basic = |parts: &[(&str, &[&str])]| {
+            let part = |(kind, values): &(&str, &[&str])| {
+                format!(r#"{{"ReadWriteType":"{kind}","DataResources":[{{"Type":"{S3}","Values":{values:?}}}]}}"#)
+            };
+            format!(r#"{{"EventSelectors":[{}]}}"#, parts.iter().map(part).collect::<Vec<_>>().join(","))
+        };
+        check(&basic(&[("All", &[one, two])]), &[one, two]);
+        check(&basic(&[("All", &[one, "arn:aws:s3:::one/logs/"])]), &[one]);
+        check(&basic(&[("ReadOnly", &[one])]), &[]);
+        check(&basic(&[("ReadOnly", &[one]), ("WriteOnly", &[two])]), &[]);
+        check(&basic(&[("ReadOnly", &["arn:aws:s3"]), ("WriteOnly", &[two])]), &[two]);
+        check(&basic(&[("ReadOnly", &["arn:aws:s3:::one/logs/"]), ("WriteOnly", &[one])]), &["arn:aws:s3:::one/logs/"]);
+        let field = |how: &str| {
+            format!(
+                r#"{{"AdvancedEventSelectors":[{{"FieldSelectors":[{{"Field":"eventCategory","Equals":["Data"]}},{{"Field":"resources.type","Equals":["{S3}"]}},{{"Field":"resources.ARN",{how}}}]}}]}}"#
+            )
+        };
+        check(&field(r#""StartsWith":["arn:aws:s3:::one/"]"#), &[one]);
+        check(&field(r#""Equals":["arn:aws:s3:::one/k"]"#), &[]);
+        check(&field(r#""StartsWith":["arn:aws:s3:::one/"],"NotStartsWith":["arn:aws:s3:::one/logs/"]"#), &[]);
+        // A function is named as a whole, and another one may begin with its name.
+        let function = r#"{"EventSelectors":[{"DataResources":[{"Type":"AWS::Lambda::Function","Values":["arn:aws:lambda:eu-west-1:1:function:f"]}]}]}"#;
+        assert!(Coverage::from_event_selectors(function.as_bytes(), None).unwrap().partly.is_empty());
     }
 
     const S3: &str = "AWS::S3::Object";

@@ -1,16 +1,19 @@
 //! The ledger's file format: one JSON value a line.
 //!
-//! The first line is `{"policyc":"ledger","schema":1}`; every other line is one entry. Lines are sorted, so that a small
+//! The first line is `{"policyc":"ledger","schema":2}`; every other line is one entry. Lines are sorted, so that a small
 //! change of activity is a small difference between two files, and each stands for itself, so that files that are written
 //! one after the other into one file read as their merger.
 //!
+//! Schema 1 had one coverage for everything, without days. It reads as true of the days of its ledger, which is all that is known.
+//!
 //! INVARIANT (ledger-roundtrip): what is written reads back as the same ledger, and equal ledgers are written as equal bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Coverage, Evidence, Heartbeat, Ledger, SCHEMA, Sign, Source, SourceId, Use};
+use super::coverage::Hidden;
+use super::{Coverage, Coverages, Days, Evidence, Heartbeat, Ledger, SCHEMA, Sign, Source, SourceId, Use};
 
 /// Why bytes are not a ledger that can be read. The fault is the file's.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +22,7 @@ pub enum LedgerError {
     #[error("it does not begin with the header of a ledger")]
     NoHeader,
     /// A newer version of the tool wrote it, or none did.
-    #[error("its schema is {0}, and this version reads {SCHEMA}")]
+    #[error("its schema is {0}, and this version reads 1 to {SCHEMA}")]
     Schema(u64),
     /// A line is no entry of a ledger.
     #[error("line {line}: {reason}")]
@@ -45,12 +48,39 @@ const NAME: &str = "ledger";
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum Entry {
     Source(SourceId, Source),
-    Coverage(Coverage),
+    /// Of schema 1.
+    Coverage(Undated),
+    /// Data events of a type were seen.
+    Seen(String, Days),
+    /// What somebody declared, and the days it is true of.
+    Declared(Coverage, Days),
     Use(Use, Evidence),
     Heartbeat(Heartbeat, Evidence),
     Sign(Sign, Evidence),
     OperatorAddress(String),
     Unmapped(String, Evidence),
+}
+
+/// A coverage of schema 1.
+#[derive(Serialize, Deserialize)]
+struct Undated {
+    data: BTreeSet<String>,
+    excluded: BTreeSet<String>,
+    #[serde(default)]
+    hidden: BTreeSet<Hidden>,
+    declared: bool,
+}
+
+impl Undated {
+    /// What it says of the ledger that it stands in.
+    fn dated(self, ledger: &mut Ledger) {
+        let Self { data, excluded, hidden, declared } = self;
+        if declared {
+            return ledger.declare(Coverage { data, excluded, hidden, declared, ..Coverage::default() });
+        }
+        let days = ledger.days();
+        data.iter().for_each(|kind| ledger.coverage.saw(kind, &days));
+    }
 }
 
 /// Whether bytes begin as a ledger of any version does.
@@ -68,18 +98,23 @@ pub fn read(bytes: &[u8]) -> Result<Ledger, LedgerError> {
     if !looks_like_ledger(bytes) {
         return Err(LedgerError::NoHeader);
     }
-    let mut ledger = Ledger::default();
+    let (mut all, mut ledger, mut undated) = (Ledger::default(), Ledger::default(), Vec::new());
+    let mut end = |ledger: &mut Ledger, undated: &mut Vec<Undated>| {
+        undated.drain(..).for_each(|old| old.dated(ledger));
+        all.merge(std::mem::take(ledger));
+    };
     for (line, text) in lines(bytes) {
         match header(text) {
-            Some(schema) if schema != u64::from(SCHEMA) => return Err(LedgerError::Schema(schema)),
-            Some(_) => {}
-            None => {
-                let entry: Entry = serde_json::from_slice(text).map_err(|error| entry_error(line, &error))?;
-                ledger.merge(alone(entry, line)?);
-            }
+            Some(schema) if !(1..=u64::from(SCHEMA)).contains(&schema) => return Err(LedgerError::Schema(schema)),
+            Some(_) => end(&mut ledger, &mut undated),
+            None => match serde_json::from_slice(text).map_err(|error| entry_error(line, &error))? {
+                Entry::Coverage(old) => undated.push(old),
+                entry => ledger.merge(alone(entry, line)?),
+            },
         }
     }
-    Ok(ledger)
+    end(&mut ledger, &mut undated);
+    Ok(all)
 }
 
 /// Writes a ledger.
@@ -89,7 +124,8 @@ pub fn write(ledger: &Ledger) -> Vec<u8> {
     put(&mut out, &Header { policyc: NAME, schema: u64::from(SCHEMA) });
     let own = |(a, b): (&SourceId, &Source)| Entry::Source(a.clone(), b.clone());
     let entries = (ledger.sources.iter().map(own))
-        .chain((ledger.coverage != Coverage::default()).then(|| Entry::Coverage(ledger.coverage.clone())))
+        .chain(ledger.coverage.seen.iter().map(|(kind, days)| Entry::Seen(kind.clone(), days.clone())))
+        .chain(ledger.coverage.declared.iter().map(|(coverage, days)| Entry::Declared(coverage.clone(), days.clone())))
         .chain(ledger.uses.iter().map(|(used, seen)| Entry::Use(used.clone(), seen.clone())))
         .chain(ledger.heartbeats.iter().map(|(beat, seen)| Entry::Heartbeat(beat.clone(), seen.clone())))
         .chain(ledger.signs.iter().map(|(sign, seen)| Entry::Sign(sign.clone(), seen.clone())))
@@ -129,14 +165,18 @@ fn alone(entry: Entry, line: usize) -> Result<Ledger, LedgerError> {
     let mut ledger = Ledger::default();
     let seen = match &entry {
         Entry::Use(_, seen) | Entry::Heartbeat(_, seen) | Entry::Sign(_, seen) | Entry::Unmapped(_, seen) => Some(seen),
-        Entry::Source(..) | Entry::Coverage(_) | Entry::OperatorAddress(_) => None,
+        Entry::Source(..) | Entry::Coverage(_) | Entry::Seen(..) | Entry::Declared(..) | Entry::OperatorAddress(_) => None,
     };
     if let Some(reason) = seen.and_then(contradiction) {
         return Err(LedgerError::Entry { line, reason });
     }
     match entry {
         Entry::Source(id, source) => ledger.sources = BTreeMap::from([(id, source)]),
-        Entry::Coverage(coverage) => ledger.coverage = coverage,
+        Entry::Coverage(old) => old.dated(&mut ledger),
+        Entry::Seen(kind, days) => ledger.coverage.saw(&kind, &days),
+        Entry::Declared(coverage, days) => {
+            ledger.coverage = Coverages { declared: BTreeMap::from([(coverage, days)]), ..Coverages::default() };
+        }
         Entry::Use(used, seen) => ledger.uses = BTreeMap::from([(used, seen)]),
         Entry::Heartbeat(beat, seen) => ledger.heartbeats = BTreeMap::from([(beat, seen)]),
         Entry::Sign(sign, seen) => ledger.signs = BTreeMap::from([(sign, seen)]),
@@ -169,7 +209,7 @@ fn is_normal(time: &str) -> bool {
 mod tests {
     use super::*;
 
-    const HEAD: &str = r#"{"policyc":"ledger","schema":1}"#;
+    const HEAD: &str = r#"{"policyc":"ledger","schema":2}"#;
 
     #[test]
     fn what_is_no_ledger() {
@@ -180,8 +220,10 @@ mod tests {
         check("", "does not begin");
         check("{\"Records\":[]}", "does not begin");
         check("{\"policyc\":\"policy\",\"schema\":1}", "does not begin");
-        check("{\"policyc\":\"ledger\",\"schema\":2}", "schema is 2, and this version reads 1");
-        check(&format!("{HEAD}\n{{\"policyc\":\"ledger\",\"schema\":2}}"), "schema is 2");
+        check("{\"policyc\":\"ledger\",\"schema\":3}", "schema is 3, and this version reads 1 to 2");
+        check("{\"policyc\":\"ledger\",\"schema\":0}", "schema is 0");
+        check(&format!("{HEAD}\n{{\"policyc\":\"ledger\",\"schema\":3}}"), "schema is 3");
+        check(&format!("{HEAD}\n{{\"seen\":[\"AWS::S3::Object\",[[\"2026-09-02\",\"2026-09-01\"]]]}}"), "are no days");
         check(&format!("{HEAD}\n\n{{\"dream\":1}}"), "line 3: unknown variant `dream`");
         check(&format!("{HEAD}\n[]"), "line 2");
         let unmapped = |first: &str, last: &str, samples: &str| {

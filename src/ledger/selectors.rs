@@ -101,11 +101,13 @@ impl LoggedRole {
     }
 }
 
-/// What a selector logs of one kind of events, where it logs all of it.
+/// What a selector logs of one kind of events, where it logs all of it, or all of it on some resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logged {
     /// Resource types of data events; empty for management events.
     pub types: BTreeSet<String>,
+    /// How the ARNs of the resources begin; `None` for every resource.
+    pub places: Option<BTreeSet<String>>,
     /// Event sources that are left out.
     pub excluded: BTreeSet<String>,
     /// Reading events too.
@@ -147,13 +149,13 @@ impl Selector {
         field.and_then(|f| f.equals.first()).map(String::as_str).unwrap_or_default()
     }
 
-    /// What it logs in whole. `None` where it leaves out something in a way that cannot be told by event source or by reading and
-    /// writing; what it logs then is not relied on.
+    /// What it logs in whole. `None` where it leaves out something in a way that cannot be told by event source, by reading and
+    /// writing, or by how ARNs begin; what it logs then is not relied on.
     ///
     /// A selector that logs one role only leaves out nothing of `role`.
     #[must_use]
     pub fn whole(&self, role: Option<&LoggedRole>) -> Option<Logged> {
-        let mut logged = Logged { types: BTreeSet::new(), excluded: BTreeSet::new(), reads: true, writes: true };
+        let mut logged = Logged { types: BTreeSet::new(), places: None, excluded: BTreeSet::new(), reads: true, writes: true };
         for field in &self.field_selectors {
             match field.field.as_str() {
                 "eventCategory" if field.only_equals() => {}
@@ -170,6 +172,9 @@ impl Selector {
                     role.filter(|role| field.starts_with.iter().any(|start| role.sessions_begin(start)))?;
                 }
                 "resources.ARN" if field.only_starts_with() && field.starts_with.iter().any(|start| is_all(start)) => {}
+                "resources.ARN" if field.only_starts_with() && logged.places.is_none() => {
+                    logged.places = Some(field.starts_with.iter().cloned().collect());
+                }
                 _ => return None,
             }
         }
@@ -203,9 +208,13 @@ fn advanced(basic: &Value) -> Vec<Selector> {
     for resource in basic.get("DataResources").and_then(Value::as_array).into_iter().flatten() {
         let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
         let values = texts(resource.get("Values"));
+        // Objects are named by how their ARNs begin, everything else as a whole.
+        let (equals, starts_with) =
+            if kind == "AWS::S3::Object" { (Vec::new(), values.clone()) } else { (values.clone(), Vec::new()) };
         let arn = (!values.iter().any(|value| is_all(value))).then(|| Field {
             field: "resources.ARN".to_owned(),
-            starts_with: values,
+            equals,
+            starts_with,
             ..Field::default()
         });
         let fields = [Field::equals("eventCategory", &["Data"]), Field::equals("resources.type", &[kind])];

@@ -34,6 +34,9 @@ pub struct Certificate {
     /// Policies that stay attached beside it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Subject>,
+    /// The permissions boundary, on both sides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<Subject>,
     /// The observed activity: the ledger as `policyc observe` writes it.
     pub ledger: Subject,
     /// The facts that the derivation used. The proof itself uses none.
@@ -102,6 +105,8 @@ pub struct Subjects {
     pub baseline: Subject,
     /// Policies that stay attached beside it.
     pub kept: Vec<Subject>,
+    /// The permissions boundary.
+    pub boundary: Option<Subject>,
     /// The observed activity.
     pub ledger: Subject,
     /// The facts.
@@ -123,19 +128,24 @@ impl Certificate {
     /// Certifies a proof. The verdicts are carried as they are: only [`Proof::holds`] makes a certificate worth something.
     #[must_use]
     pub fn issue(subjects: Subjects, proof: &Proof) -> Self {
+        let mut not_proved = NOT_PROVED.map(str::to_owned).to_vec();
+        if subjects.boundary.is_some() {
+            not_proved.iter_mut().for_each(|text| *text = text.replace(", boundaries", ""));
+        }
         Self {
             schema: SCHEMA,
             policyc: env!("CARGO_PKG_VERSION").to_owned(),
             policy: subjects.policy,
             baseline: subjects.baseline,
             kept: subjects.kept,
+            boundary: subjects.boundary,
             ledger: subjects.ledger,
             catalogue: subjects.catalogue,
             within_baseline: proof.within_baseline,
             covers_observed: proof.covers_observed.verdict,
             calls_replayed: proof.covers_observed.calls,
             endpoint: None,
-            not_proved: NOT_PROVED.map(str::to_owned).to_vec(),
+            not_proved,
         }
     }
 
@@ -190,6 +200,9 @@ impl Certificate {
         }
         if digests(&self.kept) != digests(&now.kept) {
             problems.push("it names other policies that stay attached".to_owned());
+        }
+        if self.boundary.as_ref().map(|b| &b.sha256) != now.boundary.as_ref().map(|b| &b.sha256) {
+            problems.push("it names another permissions boundary".to_owned());
         }
         let halves = [
             ("within the baseline", self.within_baseline, again.within_baseline),

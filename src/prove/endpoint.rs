@@ -70,7 +70,7 @@ pub fn prove_endpoint(
     calls: &[Call],
     budget: &Budget,
 ) -> EndpointProof {
-    let proof = prove(Side { policies: &[new], kept: &[] }, &[baseline], calls, budget);
+    let proof = prove(Side { policies: &[new], kept: &[], boundary: None }, &[baseline], calls, budget);
     let covers_grants = match read(new, baseline, service, roles) {
         Ok(sides) => sides.covers(budget),
         Err(reason) => CoversGrants { reason, ..CoversGrants::default() },

@@ -1,7 +1,7 @@
 //! The evaluator: what a set of identity policies says about one request.
 //!
-//! A request is implicitly denied; any matching Allow allows it; any matching Deny wins over that. Everything that is
-//! not an identity policy (boundaries, service control policies, resource policies) is somebody else's question.
+//! A request is implicitly denied; any matching Allow allows it; any matching Deny wins over that. A permissions boundary limits
+//! what they allow and grants nothing. Service control policies and resource policies are somebody else's question.
 
 use std::collections::BTreeMap;
 
@@ -47,6 +47,13 @@ pub enum Decision {
     },
     /// No statement allows the request.
     ImplicitDeny,
+    /// A statement of the permissions boundary denies the request.
+    BoundaryDeny {
+        /// Position of the statement in it.
+        statement: usize,
+    },
+    /// The identity policies allow the request, and no statement of the permissions boundary does.
+    OutsideBoundary,
 }
 
 impl Decision {
@@ -75,6 +82,21 @@ pub fn evaluate(documents: &[Document], request: &Request, reading: ArnReading) 
         }
     }
     decision
+}
+
+/// As [`evaluate`], within a permissions boundary: both have to allow the request, and a Deny in either wins.
+///
+/// Source: IAM User Guide, "Permissions boundaries for IAM entities".
+#[must_use]
+pub fn evaluate_within(documents: &[Document], boundary: Option<&Document>, request: &Request, reading: ArnReading) -> Decision {
+    let own = evaluate(documents, request, reading);
+    let Some(boundary) = boundary else { return own };
+    match (own, evaluate(std::slice::from_ref(boundary), request, reading)) {
+        (Decision::ExplicitDeny { .. }, _) => own,
+        (_, Decision::ExplicitDeny { statement, .. }) => Decision::BoundaryDeny { statement },
+        (Decision::Allowed { .. }, Decision::ImplicitDeny) => Decision::OutsideBoundary,
+        _ => own,
+    }
 }
 
 /// Whether a statement matches the request.

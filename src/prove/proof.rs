@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{Document, DocumentError, is_nothing, reader};
 use super::evaluate::{ArnReading, Value};
+use super::limits::Limits;
 use super::replay::{Call, replay};
 use super::subset::{self, Budget, Counterexample, within};
 
@@ -79,6 +80,10 @@ pub struct Covers {
     pub denied: Vec<String>,
     /// How many cannot be told, because CloudTrail lacks a condition key that the baseline does not test in the same words.
     pub undetermined: usize,
+    /// Those of the observed calls that the permissions boundary, or a Deny of a policy that is kept, forbids: under the policies as
+    /// under the baseline, so they are no loss.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forbidden: Vec<String>,
 }
 
 /// A request that gets through the policies and not through the baseline, for people.
@@ -129,11 +134,14 @@ pub struct Side<'a> {
     pub policies: &'a [&'a [u8]],
     /// Policies that stay attached beside them; they are on both sides.
     pub kept: &'a [&'a [u8]],
+    /// The permissions boundary that limits them all; it is on both sides.
+    pub boundary: Option<&'a [u8]>,
 }
 
 /// Proves that `new` allows nothing beyond `baseline`, and that it allows each of the calls that `baseline` allows.
 ///
-/// Policies that are kept stay in force on both sides: their Deny statements too. A new policy without any statement is
+/// Policies that are kept stay in force on both sides: their Deny statements too. So does the permissions boundary, and because it
+/// takes from both sides alike, both halves are shown without its help, which says more: they hold under any boundary. A new policy without any statement is
 /// none that IAM accepts; it stands for attaching nothing. Endpoint policies, which name a principal, are compared with each
 /// other; see [`super::endpoint`].
 #[must_use]
@@ -163,7 +171,17 @@ pub fn prove(new: Side<'_>, baseline: &[&[u8]], calls: &[Call], budget: &Budget)
         }
         subset::Verdict::Refused(why) => (Answer::Refused, why, None),
     };
-    let covers_observed = covers(&together(&own), &together(&baseline), calls);
+    let limited = new.boundary.is_some() || !new.kept.is_empty();
+    let forbidden = Limits::read(new.kept, new.boundary).and_then(|l| if limited { l.forbidden(calls) } else { Ok(Vec::new()) });
+    let forbidden = match forbidden {
+        Ok(forbidden) => forbidden,
+        Err(error) => return Proof::refused(format!("the permissions boundary: {error}")),
+    };
+    let name = |n: usize| calls.get(n).map_or("", |call| call.label.as_str());
+    let covers_observed = Covers {
+        forbidden: forbidden.iter().map(|(n, why)| format!("{} ({why})", name(*n))).collect(),
+        ..covers(&together(&own), &together(&baseline), calls)
+    };
     Proof { within_baseline, reason, counterexample, covers_observed }
 }
 
@@ -184,5 +202,6 @@ fn covers(new: &[Document], baseline: &[Document], calls: &[Call]) -> Covers {
         calls: inside.len(),
         denied: after.denied.iter().map(|(n, why)| format!("{} ({why})", name(*n))).collect(),
         undetermined: after.undetermined.len(),
+        forbidden: Vec::new(),
     }
 }

@@ -3,15 +3,20 @@
 //! CloudTrail lacks most context keys, so a key is known, known to be absent, or unknown, and a condition on an unknown
 //! key is neither true nor false. A call that only such conditions decide counts as allowed where they stand word for
 //! word in the baseline, under which the call went through, and as undetermined otherwise.
+//!
+//! A permissions boundary grants nothing: a call goes through where the identity policies allow it and the boundary does too.
+//!
+//! INVARIANT (boundary-only-takes): with a boundary no call is allowed that is not allowed without, and what is denied stays so.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rayon::prelude::*;
 
 use super::condition::Test;
-use super::document::{Document, Effect, Matcher, Statement};
+use super::document::{Document, Effect, Statement};
 use super::evaluate::Value;
-use super::pattern::{ArnReading, Context, Pattern, Token};
+use super::pattern::{ArnReading, Context};
+use super::truth::{Truth, applies, matcher, test, unknown_keys};
 
 /// One observed call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,13 +33,58 @@ pub struct Call {
     pub label: String,
 }
 
+/// What is in force when a call is made: identity policies, all together, and the permissions boundary that limits them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InForce<'a> {
+    /// The identity policies.
+    pub policies: &'a [Document],
+    /// The boundary; none where nothing limits them.
+    pub boundary: Option<&'a Document>,
+}
+
+/// Why a call is denied. Positions count from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Denial {
+    /// No identity policy allows it.
+    NoAllow,
+    /// A Deny of an identity policy matches.
+    Deny {
+        /// Position of the document.
+        document: usize,
+        /// Position of the statement in it.
+        statement: usize,
+    },
+    /// The boundary does not allow it.
+    OutsideBoundary,
+    /// A Deny of the boundary matches.
+    BoundaryDeny {
+        /// Position of the statement.
+        statement: usize,
+    },
+}
+
+impl std::fmt::Display for Denial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoAllow => f.write_str("no statement allows it"),
+            Self::Deny { document, statement } => {
+                write!(f, "an explicit deny (document {}, statement {}) matches", document + 1, statement + 1)
+            }
+            Self::OutsideBoundary => f.write_str("the permissions boundary forbids this: no statement of it allows it"),
+            Self::BoundaryDeny { statement } => {
+                write!(f, "the permissions boundary forbids this: an explicit deny (its statement {}) matches", statement + 1)
+            }
+        }
+    }
+}
+
 /// What became of the calls; positions are those in the list of calls.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Replay {
     /// How many calls are allowed under both readings, those covered word for word by the baseline included.
     pub allowed: usize,
     /// The calls that are denied under one reading at least, with the reason.
-    pub denied: Vec<(usize, String)>,
+    pub denied: Vec<(usize, Denial)>,
     /// The calls that cannot be decided, with the context keys that are missing.
     pub undetermined: Vec<(usize, Vec<String>)>,
 }
@@ -43,9 +93,23 @@ pub struct Replay {
 /// undetermined condition is covered, and may be empty.
 #[must_use]
 pub fn replay(new: &[Document], baseline: &[Document], calls: &[Call]) -> Replay {
-    let new = Policies::new(new, calls);
-    let baseline = Policies::new(baseline, calls);
-    let outcomes: Vec<Outcome> = calls.par_iter().map(|call| judge(&new, &baseline, call)).collect();
+    let of = |policies| InForce { policies, boundary: None };
+    replay_within(of(new), of(baseline), calls)
+}
+
+/// As [`replay`], with a permissions boundary in force. What is undecided in it is covered by the boundary under which the calls
+/// went through, or by their baseline.
+#[must_use]
+pub fn replay_within(new: InForce<'_>, before: InForce<'_>, calls: &[Call]) -> Replay {
+    let limits = new.boundary.map(|boundary| Policies::new(std::iter::once(boundary), calls));
+    let limits_before = Policies::new(before.boundary.into_iter(), calls);
+    let (new, baseline) = (Policies::new(new.policies.iter(), calls), Policies::new(before.policies.iter(), calls));
+    let decide = |call: &Call| match (judge(&new, &[&baseline], call), &limits) {
+        (Outcome::Denied(denial), _) => Outcome::Denied(denial),
+        (own, None) => own,
+        (own, Some(limits)) => own.and(judge(limits, &[&limits_before, &baseline], call).of_boundary()),
+    };
+    let outcomes: Vec<Outcome> = calls.par_iter().map(decide).collect();
     let mut replay = Replay::default();
     for (i, outcome) in outcomes.into_iter().enumerate() {
         match outcome {
@@ -59,21 +123,27 @@ pub fn replay(new: &[Document], baseline: &[Document], calls: &[Call]) -> Replay
 
 enum Outcome {
     Allowed,
-    Denied(String),
+    Denied(Denial),
     Undetermined(BTreeSet<String>),
 }
 
-/// A truth value that may be unknown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Truth {
-    No,
-    Unknown,
-    Yes,
-}
+impl Outcome {
+    /// Both have to allow it.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Denied(denial), _) | (_, Self::Denied(denial)) => Self::Denied(denial),
+            (Self::Allowed, other) | (other, Self::Allowed) => other,
+            (Self::Undetermined(keys), Self::Undetermined(more)) => Self::Undetermined(&keys | &more),
+        }
+    }
 
-impl From<bool> for Truth {
-    fn from(value: bool) -> Self {
-        if value { Self::Yes } else { Self::No }
+    /// The outcome of a boundary, which was judged as if it were a policy.
+    fn of_boundary(self) -> Self {
+        match self {
+            Self::Denied(Denial::NoAllow) => Self::Denied(Denial::OutsideBoundary),
+            Self::Denied(Denial::Deny { statement, .. }) => Self::Denied(Denial::BoundaryDeny { statement }),
+            other => other,
+        }
     }
 }
 
@@ -83,12 +153,12 @@ struct Policies<'a> {
 }
 
 impl<'a> Policies<'a> {
-    fn new(documents: &'a [Document], calls: &'a [Call]) -> Self {
+    fn new(documents: impl Iterator<Item = &'a Document> + Clone, calls: &'a [Call]) -> Self {
         let nothing = Context::new();
         let actions: BTreeSet<&str> = calls.iter().map(|call| call.action.as_str()).collect();
         let matching = |action: &str| {
             let all = documents
-                .iter()
+                .clone()
                 .enumerate()
                 .flat_map(|(d, document)| document.statements.iter().enumerate().map(move |(s, content)| (d, s, content)));
             all.filter(|(_, _, content)| content.action.matches(action, &nothing)).collect()
@@ -101,7 +171,7 @@ impl<'a> Policies<'a> {
     }
 }
 
-fn judge(new: &Policies<'_>, baseline: &Policies<'_>, call: &Call) -> Outcome {
+fn judge(new: &Policies<'_>, before: &[&Policies<'_>], call: &Call) -> Outcome {
     // Whatever a pattern matches field by field it also matches with wildcards across colons, so most calls are decided
     // by one statement.
     let statements = || new.of(call).iter().map(|(_, _, statement)| statement);
@@ -111,7 +181,7 @@ fn judge(new: &Policies<'_>, baseline: &Policies<'_>, call: &Call) -> Outcome {
     }
     let mut missing = BTreeSet::new();
     for reading in [ArnReading::Whole, ArnReading::Segmented] {
-        match judge_in(new, baseline, call, reading) {
+        match judge_in(new, before, call, reading) {
             Outcome::Allowed => {}
             Outcome::Denied(reason) => return Outcome::Denied(reason),
             Outcome::Undetermined(keys) => missing.extend(keys),
@@ -120,7 +190,7 @@ fn judge(new: &Policies<'_>, baseline: &Policies<'_>, call: &Call) -> Outcome {
     if missing.is_empty() { Outcome::Allowed } else { Outcome::Undetermined(missing) }
 }
 
-fn judge_in(new: &Policies<'_>, baseline: &Policies<'_>, call: &Call, reading: ArnReading) -> Outcome {
+fn judge_in(new: &Policies<'_>, before: &[&Policies<'_>], call: &Call, reading: ArnReading) -> Outcome {
     let mut missing = BTreeSet::new();
     let (mut allowed, mut perhaps, mut doubtful) = (false, false, false);
     for (document, position, statement) in new.of(call) {
@@ -128,10 +198,9 @@ fn judge_in(new: &Policies<'_>, baseline: &Policies<'_>, call: &Call, reading: A
             (_, Truth::No) => {}
             (Effect::Allow, Truth::Yes) => allowed = true,
             (Effect::Deny, Truth::Yes) => {
-                let place = format!("document {}, statement {}", document + 1, position + 1);
-                return Outcome::Denied(format!("an explicit deny ({place}) matches"));
+                return Outcome::Denied(Denial::Deny { document: *document, statement: *position });
             }
-            (effect, Truth::Unknown) if is_covered(statement, effect, baseline, call, reading) => {
+            (effect, Truth::Unknown) if before.iter().any(|b| is_covered(statement, effect, b, call, reading)) => {
                 allowed |= effect == Effect::Allow;
             }
             (effect, Truth::Unknown) => {
@@ -143,7 +212,7 @@ fn judge_in(new: &Policies<'_>, baseline: &Policies<'_>, call: &Call, reading: A
     }
     match (allowed, perhaps, doubtful) {
         (true, _, false) => Outcome::Allowed,
-        (false, false, _) => Outcome::Denied("no statement allows it".to_owned()),
+        (false, false, _) => Outcome::Denied(Denial::NoAllow),
         _ => Outcome::Undetermined(missing),
     }
 }
@@ -170,74 +239,4 @@ fn is_covered(statement: &Statement, effect: Effect, baseline: &Policies<'_>, ca
                 Effect::Deny => open(other).iter().all(|test| own.contains(test)),
             }
     })
-}
-
-fn applies(statement: &Statement, call: &Call, reading: ArnReading) -> Truth {
-    let resource = matcher(statement.resource(reading), call);
-    if resource == Truth::No {
-        return Truth::No;
-    }
-    let conditions = statement.conditions.iter().map(|own| test(own, call));
-    conditions.fold(resource, |all, truth| match (all, truth) {
-        (Truth::No, _) | (_, Truth::No) => Truth::No,
-        (Truth::Yes, Truth::Yes) => Truth::Yes,
-        _ => Truth::Unknown,
-    })
-}
-
-fn is_known(key: &str, call: &Call) -> bool {
-    call.context.contains_key(key) || call.absent.contains(key)
-}
-
-fn unknown_variables<'a>(pattern: &'a Pattern, call: &'a Call) -> impl Iterator<Item = &'a str> {
-    pattern.variables().map(|v| v.key.as_str()).filter(|key| !is_known(key, call))
-}
-
-/// A pattern with an unknown variable matches nothing that it does not match with a `*` in its place.
-fn pattern(own: &Pattern, text: &str, call: &Call) -> Truth {
-    if unknown_variables(own, call).next().is_none() {
-        return own.matches(text, &call.context).into();
-    }
-    let widened = own.tokens().iter().map(|token| match token {
-        Token::Variable { variable, colons, .. } if !is_known(&variable.key, call) => Token::Any { colons: *colons },
-        other => other.clone(),
-    });
-    if Pattern::of(widened.collect()).matches(text, &call.context) { Truth::Unknown } else { Truth::No }
-}
-
-fn matcher(own: &Matcher, call: &Call) -> Truth {
-    let mut best = Truth::No;
-    for own in &own.patterns {
-        match pattern(own, &call.resource, call) {
-            Truth::No => {}
-            truth => best = truth,
-        }
-        if best == Truth::Yes {
-            break;
-        }
-    }
-    let unresolved = || own.patterns.iter().any(|own| unknown_variables(own, call).next().is_some());
-    let void = || own.patterns.iter().any(|own| own.is_void(&call.context));
-    match (own.negated, best) {
-        (_, Truth::Unknown) => Truth::Unknown,
-        (false, truth) => truth,
-        (true, Truth::Yes) => Truth::No,
-        // What a variable stands for is not known: it may be nothing, and then the element matches nothing.
-        (true, Truth::No) if unresolved() => Truth::Unknown,
-        (true, Truth::No) => (!void()).into(),
-    }
-}
-
-fn test(own: &Test, call: &Call) -> Truth {
-    let open = !is_known(&own.key, call) || own.patterns().any(|pattern| unknown_variables(pattern, call).next().is_some());
-    if open { Truth::Unknown } else { own.holds(&call.context).into() }
-}
-
-fn unknown_keys(statement: &Statement, call: &Call, reading: ArnReading) -> BTreeSet<String> {
-    let resource = statement.resource(reading).patterns.iter().flat_map(|own| unknown_variables(own, call));
-    let conditions = statement.conditions.iter().flat_map(|own| {
-        let key = Some(own.key.as_str()).filter(|key| !is_known(key, call));
-        key.into_iter().chain(own.patterns().flat_map(|pattern| unknown_variables(pattern, call)))
-    });
-    resource.chain(conditions).map(str::to_owned).collect()
 }

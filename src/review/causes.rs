@@ -113,6 +113,7 @@ mod tests {
             policy: subject(policy),
             baseline: subject("b"),
             kept: Vec::new(),
+            boundary: None,
             ledger: subject(ledger),
             catalogue: subject(catalogue),
             within_baseline: Answer::Proved,

@@ -47,6 +47,12 @@ pub struct Explained {
     pub verdict: String,
     /// Why, in a sentence.
     pub because: String,
+    /// What forbids it, or some of it, whatever the policy grants; a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forbidden: Vec<String>,
+    /// Calls of it that passed although they are forbidden today.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contradicted: Vec<Reported>,
     /// When it or its service was last used, where it is blind and IAM was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_accessed: Option<ActionUse>,
@@ -114,6 +120,8 @@ impl Explained {
             in_baseline: own.is_some(),
             verdict: own.map(|row| format!("{:?}", row.verdict).to_lowercase()).unwrap_or_default(),
             because,
+            forbidden: own.map(|row| row.forbidden.clone()).unwrap_or_default(),
+            contradicted: about(&report.forbidden),
             last_accessed: own.and_then(|row| row.last_accessed.clone()),
             scopes: own.map(|row| row.scopes.clone()).unwrap_or_default(),
             evidence: own.and_then(|row| row.evidence.clone()),
@@ -161,6 +169,15 @@ fn looked_at(report: &Report, catalogue: &ActionDescription) -> Vec<String> {
         Visibility::Management => format!("CloudTrail shows a use as a management event{events}"),
         Visibility::Data { kind, .. } if report.coverage.data.contains(kind) => {
             format!("CloudTrail shows a use as a data event of {kind}, which this trail has{events}")
+        }
+        Visibility::Data { kind, .. } if report.coverage.partly.contains_key(kind) => {
+            let places = report.coverage.partly.get(kind).into_iter().flatten();
+            let places = places.map(|place| format!("{place}…")).collect::<Vec<_>>().join(", ");
+            format!("CloudTrail shows a use as a data event of {kind}, which this trail has on {places} only{events}")
+        }
+        Visibility::Data { kind, .. } if report.coverage.sometimes.contains_key(kind) => {
+            let days = report.coverage.sometimes.get(kind).map(ToString::to_string).unwrap_or_default();
+            format!("CloudTrail shows a use as a data event of {kind}, which this trail has from {days} only{events}")
         }
         Visibility::Data { kind, source } => {
             format!("CloudTrail shows a use only as a data event of {kind}, and this trail has none; see {source}")
@@ -243,6 +260,8 @@ fn view(one: &Explained) -> View {
             sections.push(Section { head: head.to_owned(), rows });
         }
     };
+    section("forbidden, whatever the role's policies grant", one.forbidden.iter().map(|text| terminal(text)).collect());
+    section("passed although it is forbidden today", one.contradicted.iter().map(reported).collect());
     section("granted on", one.scopes.iter().flat_map(scope).collect());
     for way in &one.endpoints {
         section(&format!("on the way through the VPC endpoint {}", terminal(&way.endpoint)), through(way));

@@ -42,6 +42,10 @@ pub fn render(
         if covers.denied.len() > LISTED {
             lines.push(format!("              and {} more", covers.denied.len() - LISTED));
         }
+        lines.extend(covers.forbidden.iter().take(LISTED).map(|d| format!("              forbidden anyway: {}", terminal(d))));
+        if covers.forbidden.len() > LISTED {
+            lines.push(format!("              and {} more", covers.forbidden.len() - LISTED));
+        }
         if covers.undetermined > 0 {
             lines.push(format!("              {} cannot be told from the trail", covers.undetermined));
         }

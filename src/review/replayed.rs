@@ -8,9 +8,8 @@ use serde::Serialize;
 
 use super::escape::terminal;
 use crate::ledger::{Evidence, Use};
-use crate::prove::document::Document;
 use crate::prove::observed::calls;
-use crate::prove::replay::{Call, replay};
+use crate::prove::replay::{Call, InForce, replay_within};
 
 /// The version of the JSON form.
 pub const SCHEMA: u32 = 1;
@@ -24,6 +23,9 @@ pub struct Replayed {
     pub schema: u32,
     /// The policies, all together.
     pub policies: Vec<String>,
+    /// The permissions boundary; absent where none was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<String>,
     /// How many calls were replayed.
     pub calls: u64,
     /// How many would go through.
@@ -87,13 +89,14 @@ enum Fate {
 }
 
 impl Replayed {
-    /// Replays observed calls on policies. `baseline` is what the calls went through under: an undecided condition that
+    /// Replays observed calls on what would be in force. `before` is what the calls went through under: an undecided condition that
     /// stands there word for word is settled by it. It may be empty.
     #[must_use]
     pub fn of(
         names: Vec<String>,
-        policies: &[Document],
-        baseline: &[Document],
+        boundary: Option<String>,
+        policies: InForce<'_>,
+        before: InForce<'_>,
         uses: &[(Use, Evidence)],
         elsewhere: u64,
     ) -> Self {
@@ -104,16 +107,16 @@ impl Replayed {
             owners.extend(own.iter().map(|_| n));
             requests.extend(own);
         }
-        let outcome = replay(policies, baseline, &requests);
+        let outcome = replay_within(policies, before, &requests);
         let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
         let owner = |n: usize| owners.get(n).copied().unwrap_or_default();
         for (n, keys) in outcome.undetermined {
             fates.insert(owner(n), Fate::Undetermined(format!("the trail does not say {}", keys.join(", "))));
         }
         for (n, why) in outcome.denied {
-            fates.insert(owner(n), Fate::Denied(why));
+            fates.insert(owner(n), Fate::Denied(why.to_string()));
         }
-        let mut replayed = Self::empty(names, elsewhere);
+        let mut replayed = Self { boundary, ..Self::empty(names, elsewhere) };
         for (n, (used, evidence)) in uses.iter().enumerate() {
             replayed.add(used, evidence, fates.remove(&n).unwrap_or(Fate::Allowed));
         }
@@ -125,6 +128,7 @@ impl Replayed {
         Self {
             schema: SCHEMA,
             policies,
+            boundary: None,
             calls: 0,
             allowed: 0,
             denied: 0,
@@ -216,8 +220,10 @@ impl Replayed {
             tally.push(paint(DIM, format!("calls from somewhere else, left out: {}", self.elsewhere)));
         }
         let affected = self.actions.iter().filter(|a| a.denied + a.undetermined > 0);
+        let within = self.boundary.as_ref().map(|b| format!(" within the permissions boundary {b}")).unwrap_or_default();
+        let on = format!("{}{within}", self.policies.join(", "));
         View {
-            title: paint(BOLD, format!("{} calls replayed on {}", self.calls, terminal(&self.policies.join(", ")))),
+            title: paint(BOLD, format!("{} calls replayed on {}", self.calls, terminal(&on))),
             tally,
             actions: affected.map(action).collect(),
             lost: self.lost.iter().map(|r| row(r, RED)).collect(),

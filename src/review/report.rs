@@ -10,7 +10,7 @@ use super::activity::Activity;
 use super::diff;
 use super::endpoint::EndpointReport;
 use crate::derive::verdict::{ScopeVerdict, Verdict};
-use crate::derive::{Derivation, Question, Reported};
+use crate::derive::{Baseline, Derivation, Question, Reported};
 use crate::finding::{Code, Finding};
 use crate::iam::{Action, Pattern};
 use crate::ledger::{Coverage, Evidence, Ledger};
@@ -38,6 +38,9 @@ pub struct Report {
     pub instances: Vec<String>,
     /// What the policy stays inside.
     pub baseline: BaselineReport,
+    /// The permissions boundary, which limits what any policy of the role grants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boundary: Option<BaselineReport>,
     /// The time of the first and the last event, RFC 3339.
     pub window: Option<WindowReport>,
     /// What the source could show.
@@ -50,6 +53,9 @@ pub struct Report {
     pub outside: Vec<Reported>,
     /// Calls that authorisation refused.
     pub denied: Vec<Reported>,
+    /// Calls that passed although the permissions boundary, or a Deny of a policy that stays attached, forbids them today.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forbidden: Vec<Reported>,
     /// Calls whose failure says nothing about authorisation.
     pub failed: Vec<Reported>,
     /// Events made with the instances' credentials from somewhere else.
@@ -91,7 +97,7 @@ pub struct PlaceReport {
     pub actions: BTreeMap<String, usize>,
 }
 
-/// The baseline.
+/// A policy: the baseline, or the permissions boundary.
 #[derive(Debug, Clone, Serialize)]
 pub struct BaselineReport {
     /// Its name, or the file's.
@@ -126,6 +132,9 @@ pub struct ActionReport {
     pub scopes: Vec<ScopeVerdict>,
     /// Why, in a sentence.
     pub because: String,
+    /// What forbids it, or some of it, whatever the policy grants; a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forbidden: Vec<String>,
     /// When it or its service was last used, where it is blind and IAM was asked; decides nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_accessed: Option<ActionUse>,
@@ -205,6 +214,12 @@ impl FindingReport {
     }
 }
 
+impl BaselineReport {
+    fn of(policy: &Baseline) -> Self {
+        Self { name: policy.name.clone(), version: policy.version.clone(), sha256: policy.sha256.clone() }
+    }
+}
+
 impl EvidenceReport {
     fn of(evidence: &Evidence) -> Self {
         Self {
@@ -236,17 +251,15 @@ impl Report {
             account: question.account.clone(),
             region: question.region.clone(),
             instances: derivation.instances.iter().cloned().collect(),
-            baseline: BaselineReport {
-                name: question.baseline.name.clone(),
-                version: question.baseline.version.clone(),
-                sha256: question.baseline.sha256.clone(),
-            },
+            baseline: BaselineReport::of(&question.baseline),
+            boundary: question.boundary.as_ref().map(BaselineReport::of),
             window: ledger.window().map(|(first, last)| WindowReport { first, last }),
-            coverage: ledger.coverage.clone(),
+            coverage: ledger.shown(),
             features: derivation.features.clone(),
-            actions: derivation.verdicts.iter().map(action).collect(),
+            actions: derivation.verdicts.iter().map(|verdict| action(verdict, derivation)).collect(),
             outside: derivation.outside.clone(),
             denied: derivation.denied.clone(),
+            forbidden: derivation.forbidden.clone(),
             failed: derivation.failed.clone(),
             suspicious: derivation.suspicious.iter().flat_map(suspicious).collect(),
             unmapped: derivation
@@ -322,7 +335,7 @@ pub struct Tally {
     pub kept: usize,
 }
 
-fn action(verdict: &crate::derive::verdict::ActionVerdict) -> ActionReport {
+fn action(verdict: &crate::derive::verdict::ActionVerdict, derivation: &Derivation) -> ActionReport {
     ActionReport {
         action: verdict.action.clone(),
         verdict: verdict.verdict,
@@ -330,6 +343,7 @@ fn action(verdict: &crate::derive::verdict::ActionVerdict) -> ActionReport {
         resources: verdict.scopes.iter().map(|s| s.resource.clone()).collect(),
         scopes: verdict.scopes.clone(),
         because: verdict.because.clone(),
+        forbidden: derivation.limits.get(&verdict.action).into_iter().flatten().cloned().collect(),
         last_accessed: None,
         evidence: verdict.evidence.as_ref().map(EvidenceReport::of),
     }

@@ -63,8 +63,10 @@ pub(super) fn indented(mut line: Vec<Piece>) -> Vec<Piece> {
 fn heading(report: &Report) -> Vec<Vec<Piece>> {
     let window = report.window.as_ref().map_or("no events".to_owned(), |w| format!("{} to {}", day(&w.first), day(&w.last)));
     let version = if report.baseline.version.is_empty() { String::new() } else { format!(" {}", report.baseline.version) };
+    let boundary = report.boundary.as_ref().map(|b| format!(" · permissions boundary {} {}", b.name, b.version));
+    let boundary = boundary.map(|text| text.trim_end().to_owned()).unwrap_or_default();
     let whose = format!(
-        "account {} · {} · {} · {window} · baseline {}{version}",
+        "account {} · {} · {} · {window} · baseline {}{version}{boundary}",
         report.account,
         report.region,
         plural(report.instances.len() as u64, "instance"),
@@ -126,6 +128,8 @@ fn sections(report: &Report) -> Vec<(Vec<Piece>, Rows)> {
     let mut add = |heading: &str, note: &str, rows: Rows| section(heading, note, rows.len(), rows);
     add("Outside the baseline", "called, and never granted", report.outside.iter().map(called).collect());
     add("Denied", "adds nothing and removes nothing", report.denied.iter().map(called).collect());
+    let changed = "passed, and the permissions boundary or a Deny that stays attached forbids it today";
+    add("Seen, but forbidden", changed, report.forbidden.iter().map(called).collect());
     add("Suspicious", "the instances' credentials, used from somewhere else", report.suspicious.iter().map(suspicious).collect());
     add("Findings", "", report.findings.iter().map(finding).collect());
     sections
@@ -190,8 +194,15 @@ fn proof(report: &Report) -> Rows {
     let mut rows = vec![
         vec![within, verdict(report.proof.within_baseline), plain(" "), piece("dim", &report.proof.reason)],
         vec![loses, verdict(covers.verdict)],
-        vec![plain(format!("size {} of {} characters; the baseline has {}", size.policy, size.limit, size.baseline))],
     ];
+    if !covers.forbidden.is_empty() {
+        let who = if report.boundary.is_some() { "the permissions boundary" } else { "a Deny that stays attached" };
+        rows.push(vec![plain(format!(
+            "  {who} forbids {} of what was seen, whatever the policy grants",
+            covers.forbidden.len()
+        ))]);
+    }
+    rows.push(vec![plain(format!("size {} of {} characters; the baseline has {}", size.policy, size.limit, size.baseline))]);
     rows.extend(covers.denied.iter().map(|d| vec![plain(format!("  would be denied: {d}"))]));
     rows
 }

@@ -351,6 +351,12 @@ fn nothing(report: &Report) -> Vec<Group<'_>> {
             true,
             report.suspicious.iter().map(suspicious).collect(),
         ),
+        group(
+            "Seen, but forbidden",
+            "they passed, and the permissions boundary or a Deny that stays attached forbids them today",
+            true,
+            report.forbidden.iter().map(called).collect(),
+        ),
         group("Denied", "they add nothing and remove nothing", false, report.denied.iter().map(called).collect()),
         group("Outside the baseline", "never granted", false, report.outside.iter().map(called).collect()),
         group("Failed", "the failure says nothing about authorisation", false, report.failed.iter().map(called).collect()),

@@ -130,6 +130,22 @@ impl Role {
     }
 }
 
+impl Role {
+    /// The document of the permissions boundary; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the document is not known.
+    pub fn limit(&self) -> Result<Option<Document>, AttachedError> {
+        self.boundary.as_ref().map(AttachedPolicy::text).transpose()
+    }
+
+    /// What there is to tell of what is attached, the boundary included.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        self.policies.iter().chain(&self.boundary).filter_map(AttachedPolicy::finding).collect()
+    }
+}
+
 /// One document with the statements of all. Statements of a document without variables are not put beside others: their `${` would
 /// mean something else.
 fn union(all: &[Document]) -> Document {

@@ -82,6 +82,9 @@ pub struct RoleConfig {
     /// Policies that stay attached, as for `--keep`.
     #[serde(default)]
     pub keeps: Vec<String>,
+    /// The permissions boundary, as for `--boundary`; else the one that the description has.
+    #[serde(default)]
+    pub boundary: Option<String>,
     /// Whether sessions that are not the stack's may use the role.
     #[serde(default)]
     pub allow_shared_role: bool,

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::record::Record;
 use crate::finding::{Code, Finding};
 use crate::ledger::collapse::{self, Fold, Shape};
-use crate::ledger::{Evidence, Heartbeat, Ledger, Sign, Source, SourceId, Use};
+use crate::ledger::{Coverages, Evidence, Heartbeat, Ledger, Sign, Source, SourceId, Use};
 
 /// One event, as far as counting needs it.
 #[derive(Debug, Clone)]
@@ -124,7 +124,7 @@ type Unknown = (u64, (String, u64));
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     pub(super) sources: BTreeMap<SourceId, Source>,
-    pub(super) data: BTreeSet<String>,
+    pub(super) coverage: Coverages,
     pub(super) addresses: BTreeSet<String>,
     pub(super) unreadable: BTreeSet<Finding>,
     uses: HashMap<Use, Tally, foldhash::quality::RandomState>,
@@ -172,7 +172,7 @@ impl Gathered {
                 None => drop(self.sources.insert(id, source)),
             }
         }
-        self.data.extend(other.data);
+        self.coverage.merge(other.coverage);
         self.addresses.extend(other.addresses);
         self.unreadable.extend(other.unreadable);
         self.shapes.extend(other.shapes);
@@ -215,9 +215,8 @@ impl Gathered {
             signs: evidence(self.signs),
             operator_addresses: self.addresses,
             unmapped: evidence(self.unmapped),
-            ..Ledger::default()
+            coverage: self.coverage,
         };
-        ledger.coverage.data = self.data;
         if self.given != Ledger::default() {
             ledger.merge(self.given);
             let (uses, shapes) = collapse::collapse_uses(ledger.uses, limit);

@@ -60,6 +60,8 @@ pub struct Glance<'a> {
     pub event_type: Text<'a>,
     /// `eventCategory`.
     pub event_category: Text<'a>,
+    /// `eventTime`.
+    pub event_time: Text<'a>,
     /// `eventSource`.
     pub event_source: Text<'a>,
     /// `eventName`.

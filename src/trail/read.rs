@@ -9,12 +9,12 @@ use super::caller::{self, Interest};
 use super::gather::{Digits, Event, Gathered};
 use super::glance::{Glance, Kind, Text};
 use super::observe::{TrailError, source};
-use super::record::{HIDDEN, Record};
+use super::record::{HIDDEN, Record, normal_time};
 use super::scan::{Broken, Seen, line};
 use super::sign;
 use crate::catalog::Catalog;
 use crate::finding::{Code, Finding};
-use crate::ledger::{Heartbeat, Origin, Outcome, Session, Use};
+use crate::ledger::{Days, Heartbeat, Origin, Outcome, Session, Use};
 
 /// What is asked of every file.
 pub(super) struct Reading<'a> {
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
         glance.user_identity.as_ref().and_then(|caller| self.reading.interest.session(&caller.kind, &caller.arn))
     }
 
-    /// Notes which resource types' data events the trail holds.
+    /// Notes which resource types' data events the trail holds, and when.
     fn cover(&mut self, glance: &Glance<'_>) -> Result<(), String> {
         #[derive(Deserialize)]
         struct Touched<'a> {
@@ -128,10 +128,10 @@ impl<'a> Reader<'a> {
         {
             let touched: Vec<Option<Touched<'_>>> =
                 serde_json::from_str(resources.get()).map_err(|error| super::scan::reason(&error))?;
+            // What has no time says nothing of any day.
+            let Some(time) = normal_time(&glance.event_time) else { return Ok(()) };
             for kind in touched.iter().flatten().map(|one| &*one.kind).filter(|kind| !kind.is_empty()) {
-                if !self.out.data.contains(kind) {
-                    self.out.data.insert(kind.to_owned());
-                }
+                self.out.coverage.saw(kind, &Days::between(&time, &time));
             }
         }
         Ok(())

@@ -140,6 +140,50 @@ fn every_page_and_every_shape_of_an_answer_is_read() {
     }
 }
 
+/// The boundary goes to IAM with the policies, and what it forbids is no missing need.
+#[test]
+fn the_boundary_is_handed_over_and_compared() {
+    let home = demo();
+    let boundary = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["ssm:*", "s3:*", "logs:*"], "Resource": "*"},
+        {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"},
+    ]});
+    fs::write(home.path().join("boundary.json"), boundary.to_string()).unwrap();
+    let run = |account: &FakeAccount| {
+        let arguments: Vec<&str> = DERIVE.iter().chain(&["--boundary", "boundary.json"]).copied().collect();
+        said(&policyc(home.path(), &account.url(), &arguments).output().unwrap())
+    };
+    let first = iam(|_, _| false, 1000, false);
+    let (code, _, told) = run(&first);
+    assert_eq!(code, 1, "{told}");
+    let asked = first.asked();
+    let questions: Vec<_> = asked.iter().filter(|r| operation(r) == "SimulateCustomPolicy").map(parameters).collect();
+    let (list, text) = ("PermissionsBoundaryPolicyInputList.member.1", boundary.to_string());
+    assert!(questions.iter().all(|q| q[list] == text && !q.contains_key(&list.replace(".1", ".2"))));
+    let policy = questions[0]["PolicyInputList.member.1"].clone();
+    let [policy, limit] = [policy, boundary.to_string()].map(|d| policyc::prove::document::Document::read(d.as_bytes()).unwrap());
+    // An IAM that looks at the boundary agrees; one that does not is found out.
+    for (bounded, expected) in [(true, 0), (false, 1)] {
+        let (policy, limit) = (policy.clone(), limit.clone());
+        let account = iam(
+            move |action, resource| {
+                use policyc::prove::evaluate::{ArnReading, Request, Value::One, evaluate_within};
+                let context = [("aws:requestedregion".to_owned(), One("us-east-1".to_owned()))].into();
+                let request = Request { action: action.to_owned(), resource: resource.to_owned(), context };
+                let limit = Some(&limit).filter(|_| bounded);
+                evaluate_within(std::slice::from_ref(&policy), limit, &request, ArnReading::Whole).is_allowed()
+            },
+            1000,
+            false,
+        );
+        let (code, out, told) = run(&account);
+        assert_eq!(code, expected, "{out}{told}");
+        assert!(told.contains(" needs that the permissions boundary forbids and "), "{told}");
+        assert_eq!(told.contains("decides all of them as policyc does"), bounded, "{told}");
+        assert_eq!(out.contains("s3:PutObject") && out.contains("which the permissions boundary forbids"), !bounded, "{out}");
+    }
+}
+
 #[test]
 fn an_answer_that_lacks_a_request_and_a_refusal_are_errors() {
     let check = |answer: fn(&str) -> Response, expected: &str| {

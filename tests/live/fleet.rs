@@ -84,7 +84,23 @@ fn everything_that_runs_with_the_role_is_found() {
     assert_eq!(report["proof"]["within_baseline"], "proved");
     let codes: Vec<String> = report["findings"].as_array().unwrap().iter().map(|f| text(&f["code"])).collect();
     assert!(codes.contains(&"kept-policies".to_owned()), "{codes:?}");
+    // The boundary that the role has, `ssm:*` and `s3:*`, comes with the recording.
+    let boundary = account.deployed["boundary"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+    assert_eq!(report["boundary"]["name"], boundary.as_str());
+    let forbids = format!("the permissions boundary `{boundary}` forbids this: no statement of it allows it");
+    let says = |code: &str, action: &str| {
+        let mut own = report["findings"].as_array().unwrap().iter().filter(|f| f["code"] == code).map(|f| text(&f["message"]));
+        assert!(own.any(|m| m.contains(action) && m.contains(&forbids)), "{code} {action}: {codes:?}");
+    };
+    says("seen-but-forbidden", "`ssmmessages:");
+    says("floor-forbidden", "`ssmmessages:OpenDataChannel`");
+    let passed = report["forbidden"].as_array().unwrap();
+    assert!(
+        passed.iter().all(|row| !text(&row["action"]).starts_with("ssm:") && !text(&row["action"]).starts_with("s3:")),
+        "{passed:?}"
+    );
     let policy = fs::read_to_string(account.home.path().join("role.json")).unwrap();
+    assert!(policy.contains("ssmmessages:OpenDataChannel"), "the boundary changes no policy: {policy}");
     assert!(!policy.contains("PutInventory"), "what is kept is not granted twice: {policy}");
 }
 
@@ -102,4 +118,46 @@ fn what_is_replaced_and_what_stays_can_be_said() {
     };
     assert_eq!(baseline(&["--keep", "AmazonSSMManagedInstanceCore"]), "AmazonEC2RoleforSSM");
     assert_eq!(baseline(&["--baseline", "AmazonSSMManagedInstanceCore"]), "AmazonSSMManagedInstanceCore");
+    let boundary = || -> Value {
+        let report: Value = serde_json::from_slice(&fs::read(account.home.path().join("report.json")).unwrap()).unwrap();
+        report["Role"]["boundary"]["name"].clone()
+    };
+    assert_eq!(boundary(), account.deployed["boundary"].as_str().unwrap().rsplit('/').next().unwrap(), "the role's own");
+    baseline(&["--boundary", "AmazonSSMManagedInstanceCore"]);
+    assert_eq!(boundary(), "AmazonSSMManagedInstanceCore");
+}
+
+#[test]
+fn a_running_instance_without_a_call_can_be_named() {
+    let account = Account::with_fleet(names);
+    let now = jiff::Timestamp::now().as_second();
+    let silent = account.deployed["group"][2].as_str().unwrap().to_owned();
+    let mut all = with_others(&account);
+    all.retain(|record| !record.to_string().contains(&silent));
+    let server = LookupServer::start(&all, Behaviour { now, rate: 3, ..Behaviour::default() });
+    configure(&account);
+    let record = |more: &[&str]| {
+        let mut command = account.policyc(&[&["record", "--stack", "fleet"], more].concat());
+        let output = command.env("AWS_ENDPOINT_URL_CLOUDTRAIL", server.url()).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, told) = record(&[]);
+    assert!(code == Some(4) && told.contains(&silent) && told.contains("name each with `--silent-instance ID`"), "{told}");
+    let other = account.deployed["group"][0].as_str().unwrap();
+    let (code, told) = record(&["--silent-instance", other]);
+    assert!(code == Some(4) && told.contains(&silent), "another one does not do: {told}");
+    let (code, told) = record(&["--silent-instance", &silent, "--silent-instance", other]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains(&format!("`{other}` is no running instance without a call")), "{told}");
+
+    // The recording remembers, so that everybody who derives from it is told.
+    let found: Value = serde_json::from_slice(&fs::read(account.home.path().join("fleet.json")).unwrap()).unwrap();
+    assert_eq!(found["stacks"]["fleet"]["roles"]["Role"]["silent"], json!([silent]));
+    let report = account.home.path().join("report.json");
+    account.run(&["derive", "--stack", "fleet", "--report", report.to_str().unwrap()]);
+    let report: Value = serde_json::from_slice(&fs::read(report).unwrap()).unwrap();
+    let findings = report["Role"]["findings"].as_array().unwrap();
+    let own: Vec<&Value> = findings.iter().filter(|f| f["code"] == "silent-instance").collect();
+    assert_eq!((own.len(), own[0]["severity"].as_str()), (1, Some("warning")), "{findings:?}");
+    assert!(own[0]["message"].as_str().unwrap().contains(&silent), "{own:?}");
 }

@@ -143,7 +143,7 @@ fn other_peoples_calls_are_not_ours() {
 
 #[test]
 fn coverage_is_what_data_events_were_seen() {
-    assert_eq!(one(get("e1", "a").to_string().as_bytes()).ledger.coverage.data.len(), 2);
+    assert_eq!(one(get("e1", "a").to_string().as_bytes()).ledger.coverage.seen.len(), 2);
     let other = made::by(
         "assumed-role/other/x",
         "e1",
@@ -151,9 +151,9 @@ fn coverage_is_what_data_events_were_seen() {
         "SendMessage",
         json!({"eventCategory": null, "managementEvent": false, "resources": [{"type": "AWS::SQS::Queue"}]}),
     );
-    let seen = one(other.to_string().as_bytes()).ledger.coverage.data;
-    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["AWS::SQS::Queue"], "also what others did shows what the trail holds");
-    assert!(one(heartbeat("e1").to_string().as_bytes()).ledger.coverage.data.is_empty());
+    let seen = one(other.to_string().as_bytes()).ledger.coverage.seen;
+    assert_eq!(seen.into_keys().collect::<Vec<_>>(), ["AWS::SQS::Queue"], "also what others did shows what the trail holds");
+    assert!(one(heartbeat("e1").to_string().as_bytes()).ledger.coverage.seen.is_empty());
 }
 
 #[test]
