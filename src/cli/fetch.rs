@@ -10,12 +10,12 @@ use jiff::{Timestamp, ToSpan};
 
 use super::error::CliError;
 use super::print;
-use crate::aws::bucket::{Bucket, Place, Wanted};
+use crate::aws::bucket::{Bucket, BucketError, Place, Wanted};
 use crate::aws::connect::Account;
 use crate::aws::discover::Discovery;
 use crate::aws::estimate::{Estimate, spoken};
 use crate::aws::event_history::{self, Fetched, Instance, Progress, Question};
-use crate::aws::fetch::{Batches, Load};
+use crate::aws::fetch::{self, Batches, Load, ReadError};
 use crate::aws::lookup::Patience;
 use crate::aws::past;
 use crate::aws::trails::{self, Trail};
@@ -25,7 +25,7 @@ use crate::ledger::mask::Mask;
 use crate::ledger::selectors::LoggedRole;
 use crate::ledger::{Coverage, Ledger};
 use crate::stack::{Role, StackDescription};
-use crate::trail::{self, Input, Interest, Observer};
+use crate::trail::{self, Interest, Observer};
 
 /// Where activity comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,8 +177,9 @@ fn from_event_history(
     let of_instances = Question { instances: instances.collect(), ..asked };
     let events = looked_up(account, &of_instances, &folder.join("sessions"))?;
     let interest = interest(&found.description);
-    let observed = trail::observe(&events.inputs(), &interest, catalog, &trail::Options::default());
-    let mut observed = observed.map_err(|e| CliError::Trail(e.to_string()))?;
+    let mut observer = Observer::new(&interest, catalog, trail::Options::default());
+    events.observe(&mut observer).map_err(|e| CliError::Trail(e.to_string()))?;
+    let mut observed = observer.finish();
     // Event history shows every management event and no other.
     observed.ledger.coverage = Coverage { declared: true, ..Coverage::default() };
     if events.since > events.window.0 {
@@ -298,23 +299,19 @@ fn read(
         to: now,
     };
     let client = aws_sdk_s3::Client::new(&account.config);
-    let failed = |e: crate::aws::bucket::BucketError| CliError::Aws(e.to_string());
-    let (mut batches, total) = account.runtime.block_on(async {
-        let bucket = Bucket::open(&client, &place.bucket, Patience::default()).await.map_err(failed)?;
-        let objects = bucket.list(place, &wanted).await.map_err(failed)?;
-        let total = objects.len();
-        Ok::<_, CliError>((Batches::begin(bucket, objects, Load::default()), total))
-    })?;
+    let batches = account.runtime.block_on(async {
+        let bucket = Bucket::open(&client, &place.bucket, Patience::default()).await?;
+        let listing = bucket.list(place, &wanted).await?;
+        Ok(Batches::begin(bucket, listing, Load::default()))
+    });
+    let batches = batches.map_err(|e: BucketError| CliError::Aws(e.to_string()))?;
     let (interest, line) = (interest(&found.description), Line::new("log files"));
     let mut observer = Observer::new(&interest, Catalog::embedded(), trail::Options::default());
-    let mut done = 0;
-    while let Some(batch) = batches.next_batch() {
-        let batch = batch.map_err(failed)?;
-        let inputs: Vec<_> = batch.iter().map(|(key, bytes)| Input::new(key.clone(), || Ok(bytes.clone()))).collect();
-        observer.add(&inputs).map_err(|e| CliError::Trail(format!("s3://{}: {e}", place.bucket)))?;
-        done += batch.len();
-        line.share(done as f64 / total.max(1) as f64, &format!("{done} of {total}"));
-    }
+    let told = |p: &fetch::Progress| line.share(p.done, &format!("{} read, of {} now", p.files, p.day));
+    batches.observe(&mut observer, &told).map_err(|error| match error {
+        ReadError::Bucket(error) => CliError::Aws(error.to_string()),
+        error @ ReadError::Trail { .. } => CliError::Trail(error.to_string()),
+    })?;
     let observed = observer.finish();
     Ok(Seen { ledger: observed.ledger, findings: observed.findings, pages: Vec::new() })
 }
