@@ -109,6 +109,12 @@ pub enum BucketError {
         /// The prefix.
         prefix: String,
     },
+    /// Fetching ended before its time. This typically indicates a bug in policyc.
+    #[error("fetching from `s3://{bucket}` ended before its time, so log files are missing")]
+    Lost {
+        /// The bucket.
+        bucket: String,
+    },
     /// No log file is that large.
     #[error("`s3://{bucket}/{key}` has {size} bytes, more than any log file")]
     TooLarge {

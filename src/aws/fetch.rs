@@ -54,7 +54,8 @@ struct Batch {
 pub struct Batches {
     bucket: String,
     window: (Date, Date),
-    ready: mpsc::Receiver<Result<Batch, BucketError>>,
+    /// After the last batch there is a `None`: where it does not come, files are missing.
+    ready: mpsc::Receiver<Result<Option<Batch>, BucketError>>,
 }
 
 /// How far reading is.
@@ -94,12 +95,12 @@ impl Batches {
             let (bucket, mut over) = (Arc::new(bucket), None);
             loop {
                 let fetched = match cut(&mut listing, &bucket, &mut over, &load).await {
-                    Ok(None) => return,
-                    Ok(Some((day, objects))) => fetch(&bucket, objects, &load).await.map(|files| Batch { day, files }),
+                    Ok(None) => Ok(None),
+                    Ok(Some((day, objects))) => fetch(&bucket, objects, &load).await.map(|files| Some(Batch { day, files })),
                     Err(error) => Err(error),
                 };
-                let failed = fetched.is_err();
-                if send.send(fetched).await.is_err() || failed {
+                let last = !matches!(fetched, Ok(Some(_)));
+                if send.send(fetched).await.is_err() || last {
                     return;
                 }
             }
@@ -115,8 +116,9 @@ impl Batches {
         let (mut files, mut last) = (0, String::new());
         let (from, to) = self.window;
         let days = |date: Date| f64::from(date.since(from).map_or(0, |span| span.get_days()));
-        while let Some(batch) = self.ready.blocking_recv() {
-            let batch = batch?;
+        loop {
+            let lost = || BucketError::Lost { bucket: self.bucket.clone() };
+            let Some(batch) = self.ready.blocking_recv().ok_or_else(lost)?? else { return Ok(()) };
             let date = Date::strptime("%Y/%m/%d", &batch.day).unwrap_or(from);
             if batch.day != last {
                 // An event that is delivered twice is so within a day.
@@ -128,7 +130,6 @@ impl Batches {
             files += inputs.len() as u64;
             told(&Progress { files, day: date, done: days(date) / days(to).max(1.0) });
         }
-        Ok(())
     }
 }
 

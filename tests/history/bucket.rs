@@ -125,3 +125,19 @@ fn it_equals_the_same_files_on_disk() {
     check("org/", "o-abcdef1234/", &format!("s3://BUCKET/org/AWSLogs/o-abcdef1234/{ACCOUNT}"), Load::default());
     assert!(!expected.uses.is_empty());
 }
+
+#[test]
+fn files_that_do_not_come_are_missed() {
+    let (moto, files) = (Moto::start(), log_files());
+    put(&runtime(), &client(&moto.url, "us-east-1"), "trail", "us-east-1", &files);
+    // With its runtime the task ends that fetches them.
+    let batches = runtime().block_on(async {
+        let bucket = Bucket::open(&client(&moto.url, "us-east-1"), "trail", patience()).await.unwrap();
+        let listing = bucket.list(&Place::parse("s3://trail").unwrap(), &wanted()).await.unwrap();
+        Batches::begin(bucket, listing, Load { files: 1, ..Load::default() })
+    });
+    let interest = interest();
+    let mut observer = Observer::new(&interest, Catalog::embedded(), Options::default());
+    let error = batches.observe(&mut observer, &|_| {}).unwrap_err().to_string();
+    assert_eq!(error, "fetching from `s3://trail` ended before its time, so log files are missing");
+}
