@@ -19,6 +19,7 @@ use super::lookup::{By, Desk, Lookup, Patience, fetch};
 use super::pace::Pace;
 use super::spool::{DAY, Spool, SpoolError, Stretch};
 use crate::catalog::Catalog;
+use crate::catalog::history::RoleName;
 use crate::trail::{Input, Observer, TrailError};
 
 /// An instance whose session is looked up.
@@ -162,7 +163,13 @@ impl Question {
         let events: BTreeSet<&str> =
             rules.filter_map(|rule| rule.operator.as_deref()?.split_once(':')).map(|(_, name)| name).collect();
         let sessions = self.instances.iter().map(|instance| (By::Username, instance.id.as_str()));
-        let roles = self.roles.iter().map(|arn| (By::ResourceName, arn.as_str()));
+        let named = |arn: &'_ String, form: RoleName| match form {
+            RoleName::Arn => arn.clone(),
+            RoleName::Name => arn.rsplit('/').next().unwrap_or(arn).to_owned(),
+        };
+        let forms = &catalog.event_history.role_names;
+        let roles: Vec<String> = self.roles.iter().flat_map(|arn| forms.iter().map(move |form| named(arn, *form))).collect();
+        let roles = roles.iter().map(|name| (By::ResourceName, name.as_str()));
         let events = events.into_iter().map(|name| (By::EventName, name)).filter(|_| self.roles.is_empty());
         let wanted: BTreeSet<(By, &str)> = sessions.chain(roles).chain(events).collect();
         let of = |region: &String| {
