@@ -20,9 +20,9 @@ use crate::aws::lookup::Patience;
 use crate::aws::past;
 use crate::aws::trails::{self, Trail};
 use crate::catalog::Catalog;
-use crate::finding::Finding;
+use crate::finding::{Code, Finding};
 use crate::ledger::mask::Mask;
-use crate::ledger::selectors::LoggedRole;
+use crate::ledger::selectors::{EventSelectors, LoggedRole};
 use crate::ledger::{Coverage, Ledger};
 use crate::stack::{Role, StackDescription};
 use crate::trail::{self, Interest, Observer};
@@ -167,6 +167,13 @@ fn from_event_history(
     for role in roles_mut(&mut found.description) {
         role.instances.extend(past.get(&role.arn).into_iter().flatten().cloned());
     }
+    for role in roles(&found.description).filter(|role| !past.contains_key(&role.arn)) {
+        // That would be so too if event history named roles in a form that is not known.
+        let name = &role.name;
+        print::note(&format!(
+            "event history does not show that EC2 assumed the role `{name}`, so instances that are gone are not known"
+        ));
+    }
     let running: BTreeSet<&str> = found.machines.iter().filter(|m| m.running).map(|m| m.id.as_str()).collect();
     let ids: BTreeSet<&String> = roles(&found.description).flat_map(|r| &r.instances).collect();
     let instances = ids.into_iter().map(|id| Instance {
@@ -228,7 +235,7 @@ fn from_trail(account: &Account, found: &Discovery, args: &ActivityArgs, regions
         print::note(&format!("the trail `{}` delivers to s3://{}/{}", trail.arn, trail.place.bucket, trail.place.prefix));
         tell(trail);
         let mut seen = read(account, found, args, regions, &trail.place)?;
-        seen.ledger.coverage = coverage(found, trail);
+        cover(&mut seen, found, trail);
         all.ledger.merge(seen.ledger);
         all.findings.extend(seen.findings);
     }
@@ -250,7 +257,20 @@ fn tell(trail: &Trail) {
     }
 }
 
-fn coverage(found: &Discovery, trail: &Trail) -> Coverage {
+/// Says what the trail could show. Where that is not known, data events count as shown only as far as they were seen.
+fn cover(seen: &mut Seen, found: &Discovery, trail: &Trail) {
+    match &trail.selectors {
+        Ok(selectors) => seen.ledger.coverage = coverage(found, selectors),
+        Err(reason) => {
+            let message = format!("what the trail `{}` logs is not known: {reason}", trail.arn);
+            let finding = Finding::new(Code::CoverageUnknown, message);
+            seen.findings
+                .push(finding.advise("ask in the account that the trail is of, and judge its selectors with `policyc coverage`"));
+        }
+    }
+}
+
+fn coverage(found: &Discovery, selectors: &EventSelectors) -> Coverage {
     let description = &found.description;
     let mut of = roles(description);
     let only = of.next().filter(|_| of.next().is_none());
@@ -259,7 +279,7 @@ fn coverage(found: &Discovery, trail: &Trail) -> Coverage {
         name: role.name.clone(),
         partition: Some(description.partition.clone()),
     });
-    Coverage::of(&trail.selectors, role.as_ref())
+    Coverage::of(selectors, role.as_ref())
 }
 
 /// Log files at an address that was given: what they could show is known where a trail of the account delivers there.
@@ -275,7 +295,7 @@ fn from_files(
     match described(account).map(|trails| trails.into_iter().find(delivers)) {
         Ok(Some(trail)) => {
             tell(&trail);
-            seen.ledger.coverage = coverage(found, &trail);
+            cover(&mut seen, found, &trail);
         }
         Ok(None) | Err(_) => print::note(
             "no trail of this account is known to deliver there, so data events count as shown only as far as they were seen",
