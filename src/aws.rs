@@ -16,6 +16,7 @@ pub mod fetch;
 mod identity;
 mod instances;
 pub mod last_accessed;
+pub mod listing;
 pub mod lookup;
 mod network;
 pub mod pace;

@@ -87,6 +87,7 @@ codes! {
     CoarserResource, "coarser-resource", Note, "A coarser resource was taken to stay within a size limit or because a name cannot be written exactly.";
     ResourceUnknown, "resource-unknown", Warning, "A record does not say which resource was used, so the resource type of the whole account and region was granted.";
     UnmappedEvent, "unmapped-event", Warning, "The catalogue cannot map an event to an IAM action; nothing was granted for it.";
+    CoverageUnknown, "coverage-unknown", Warning, "What a trail logs could not be asked, so data events count as shown only as far as they were seen.";
     UnreadableInput, "unreadable-input", Warning, "A file or record could not be read and was skipped as asked.";
     UnknownRecord, "unknown-record", Warning, "A record has a type that is not known; it was counted and grants nothing.";
     RegionInName, "region-in-name", Note, "A name contains a region and does not exist in every region, so it stays literal in the template.";

@@ -14,6 +14,7 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use jiff::civil::Date;
 
 use super::failure::{Failure, GaveUp, tried};
+use super::listing::Listing;
 use super::lookup::Patience;
 use super::whole::Whole;
 
@@ -46,6 +47,8 @@ pub struct Wanted {
 /// A log file as the bucket lists it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Object {
+    /// The day of its folder, such as `2026/11/19`.
+    pub day: String,
     /// Its key.
     pub key: String,
     /// Its size in bytes.
@@ -105,6 +108,12 @@ pub enum BucketError {
         bucket: String,
         /// The prefix.
         prefix: String,
+    },
+    /// Fetching ended before its time. This typically indicates a bug in policyc.
+    #[error("fetching from `s3://{bucket}` ended before its time, so log files are missing")]
+    Lost {
+        /// The bucket.
+        bucket: String,
     },
     /// No log file is that large.
     #[error("`s3://{bucket}/{key}` has {size} bytes, more than any log file")]
@@ -188,11 +197,11 @@ impl Bucket {
         }
     }
 
-    /// Every log file of what is wanted, in the order of the keys.
+    /// Every log file of what is wanted, day by day; only as many are listed as are asked for.
     ///
     /// # Errors
     /// When a listing fails, and when there is none at all.
-    pub async fn list(&self, place: &Place, wanted: &Wanted) -> Result<Vec<Object>, BucketError> {
+    pub async fn list(&self, place: &Place, wanted: &Wanted) -> Result<Listing, BucketError> {
         let root = format!("{}{FOLDER}/", place.prefix);
         let mut roots = BTreeSet::new();
         match &place.organisation {
@@ -202,19 +211,19 @@ impl Bucket {
                 roots.insert(root.clone());
             }
         }
-        let mut found = Vec::new();
+        let mut folders = Vec::new();
         for root in &roots {
             for account in wanted.accounts.iter().filter(|account| place.account.as_ref().is_none_or(|only| only == *account)) {
                 for (kind, region) in KINDS.iter().flat_map(|kind| wanted.regions.iter().map(move |region| (kind, region))) {
-                    self.list_days(&format!("{root}{account}/{kind}/{region}/"), wanted, &mut found).await?;
+                    folders.push(format!("{root}{account}/{kind}/{region}/"));
                 }
             }
         }
-        found.sort();
-        if found.is_empty() {
+        let mut listing = Listing::of(folders, wanted);
+        if listing.is_empty(self).await? {
             return Err(BucketError::Nothing { bucket: self.name.clone(), prefix: root });
         }
-        Ok(found)
+        Ok(listing)
     }
 
     /// The folders of organisations.
@@ -231,34 +240,7 @@ impl Bucket {
         }
     }
 
-    /// The files of one folder of days.
-    async fn list_days(&self, folder: &str, wanted: &Wanted, found: &mut Vec<Object>) -> Result<(), BucketError> {
-        let day = |date: Date| date.strftime("%Y/%m/%d").to_string();
-        let (first, last) = (day(wanted.from), day(wanted.to.tomorrow().unwrap_or(wanted.to)));
-        let start = format!("{folder}{first}");
-        let mut token = None;
-        loop {
-            let page = self.page(folder, Some(&start), None, token).await?;
-            for object in page.contents() {
-                let key = object.key().unwrap_or_default();
-                let of_day = key.strip_prefix(folder).and_then(|rest| rest.get(..10)).unwrap_or_default();
-                if of_day > last.as_str() {
-                    return Ok(());
-                }
-                if !key.ends_with('/') {
-                    let etag = object.e_tag().unwrap_or_default().trim_matches('"').to_owned();
-                    let size = u64::try_from(object.size().unwrap_or_default()).unwrap_or_default();
-                    found.push(Object { key: key.to_owned(), size, etag });
-                }
-            }
-            token = page.next_continuation_token().map(str::to_owned);
-            if token.is_none() {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn page(
+    pub(super) async fn page(
         &self,
         prefix: &str,
         start: Option<&str>,

@@ -2,6 +2,9 @@
 //!
 //! Source: AWS SDKs and Tools Reference Guide, "Standardized credential providers" and "Settings reference" (`AWS_ENDPOINT_URL`).
 
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
@@ -24,6 +27,8 @@ pub struct Wanted {
     pub region: Option<String>,
     /// The ARN of a role to assume first.
     pub assume_role: Option<String>,
+    /// With what to log in again where a login has expired, for people.
+    pub login: String,
 }
 
 /// An account to ask.
@@ -58,6 +63,14 @@ pub enum ConnectError {
     /// What is configured to give credentials does not.
     #[error("there are no AWS credentials: {0}; check `--profile` and AWS_PROFILE, and whether you are still logged in")]
     Credentials(String),
+    /// Nobody is logged in to IAM Identity Center, or not any more. The user can.
+    #[error("the login of IAM Identity Center has expired or there is none ({reason}); log in with `{login}`")]
+    LoggedOut {
+        /// What is wrong with it.
+        reason: String,
+        /// With what to log in.
+        login: String,
+    },
     /// The role that was named cannot be assumed.
     #[error(
         "the role `{role}` cannot be assumed: {reason}; you need the permission sts:AssumeRole on it, and its trust policy has to name you"
@@ -106,7 +119,7 @@ fn is_role(text: &str) -> bool {
 async fn configured(wanted: &Wanted) -> Result<SdkConfig, ConnectError> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
     if let Some(profile) = &wanted.profile {
-        loader = loader.profile_name(profile);
+        loader = loader.profile_name(profile).credentials_provider(of_profile(profile, wanted.region.as_deref()).await);
     }
     if let Some(region) = &wanted.region {
         loader = loader.region(Region::new(region.clone()));
@@ -115,7 +128,7 @@ async fn configured(wanted: &Wanted) -> Result<SdkConfig, ConnectError> {
     let own = config.credentials_provider().ok_or(ConnectError::NoCredentials)?;
     own.provide_credentials().await.map_err(|error| match error {
         CredentialsError::CredentialsNotLoaded(_) if wanted.profile.is_none() => ConnectError::NoCredentials,
-        error => ConnectError::Credentials(told(&error)),
+        error => without(told(&error), wanted),
     })?;
     if config.region().is_none() {
         return Err(ConnectError::NoRegion);
@@ -126,6 +139,22 @@ async fn configured(wanted: &Wanted) -> Result<SdkConfig, ConnectError> {
     let refused = |error: CredentialsError| ConnectError::Role { role: role.clone(), reason: told(&error) };
     provider.provide_credentials().await.map_err(refused)?;
     Ok(config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build())
+}
+
+/// The credentials of a profile that was named: what the environment holds would come first else, and be another account's.
+async fn of_profile(profile: &str, region: Option<&str>) -> ProfileFileCredentialsProvider {
+    let region = match region {
+        Some(region) => Some(Region::new(region.to_owned())),
+        None => DefaultRegionChain::builder().profile_name(profile).build().region().await,
+    };
+    let config = ProviderConfig::without_region().with_region(region);
+    ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build()
+}
+
+/// Why there are no credentials. Only IAM Identity Center has a login that expires.
+fn without(reason: String, wanted: &Wanted) -> ConnectError {
+    let of_login = ["SSO", "sso", "UnauthorizedException"].iter().any(|word| reason.contains(word));
+    if of_login { ConnectError::LoggedOut { reason, login: wanted.login.clone() } } else { ConnectError::Credentials(reason) }
 }
 
 async fn identity(client: &Client) -> Result<String, ConnectError> {

@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use aws_sdk_cloudtrail::Client;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::task::JoinSet;
 
 use super::lookup::{By, Desk, Lookup, Patience, fetch};
 use super::pace::Pace;
-use super::spool::{Spool, SpoolError};
+use super::spool::{DAY, Spool, SpoolError, Stretch};
 use crate::catalog::Catalog;
-use crate::trail::Input;
+use crate::catalog::history::RoleName;
+use crate::trail::{Input, Observer, TrailError};
 
 /// An instance whose session is looked up.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,7 +163,13 @@ impl Question {
         let events: BTreeSet<&str> =
             rules.filter_map(|rule| rule.operator.as_deref()?.split_once(':')).map(|(_, name)| name).collect();
         let sessions = self.instances.iter().map(|instance| (By::Username, instance.id.as_str()));
-        let roles = self.roles.iter().map(|arn| (By::ResourceName, arn.as_str()));
+        let named = |arn: &'_ String, form: RoleName| match form {
+            RoleName::Arn => arn.clone(),
+            RoleName::Name => arn.rsplit('/').next().unwrap_or(arn).to_owned(),
+        };
+        let forms = &catalog.event_history.role_names;
+        let roles: Vec<String> = self.roles.iter().flat_map(|arn| forms.iter().map(move |form| named(arn, *form))).collect();
+        let roles = roles.iter().map(|name| (By::ResourceName, name.as_str()));
         let events = events.into_iter().map(|name| (By::EventName, name)).filter(|_| self.roles.is_empty());
         let wanted: BTreeSet<(By, &str)> = sessions.chain(roles).chain(events).collect();
         let of = |region: &String| {
@@ -178,6 +186,8 @@ pub struct Fetched {
     spool: Spool,
     /// The look-ups that found events.
     found: Vec<Lookup>,
+    /// Which of them have events on which day, counted from 1970.
+    days: BTreeMap<i64, Vec<(usize, Stretch)>>,
     /// The earliest and the latest time asked for.
     pub window: (Timestamp, Timestamp),
     /// Where event history forgot the beginning of the window while it was read: the earliest time that every look-up reached.
@@ -185,12 +195,35 @@ pub struct Fetched {
 }
 
 impl Fetched {
-    /// The events, one input for each look-up that found any, in the form that [`crate::trail`] reads. Each is read from the folder
-    /// when its turn comes.
+    /// The events in the form that [`crate::trail`] reads: an input for each look-up and day, from the earliest day on. Each is read
+    /// from the folder when its turn comes.
     #[must_use]
     pub fn inputs(&self) -> Vec<Input<'_>> {
-        let open = |lookup: &Lookup| self.spool.events(lookup).map_err(std::io::Error::other);
-        self.found.iter().map(|lookup| Input::new(lookup.to_string(), move || open(lookup))).collect()
+        self.days.values().flat_map(|parts| self.inputs_of(parts)).collect()
+    }
+
+    fn inputs_of<'a>(&'a self, parts: &'a [(usize, Stretch)]) -> impl Iterator<Item = Input<'a>> {
+        parts.iter().filter_map(move |(at, stretch)| {
+            let lookup = self.found.get(*at)?;
+            let open = move || self.spool.events(lookup, stretch).map_err(std::io::Error::other);
+            let begin = Timestamp::from_second(stretch.from).unwrap_or_default();
+            Some(Input::new(format!("{lookup} from {begin} on"), open))
+        })
+    }
+
+    /// Reads all events day by day, so that memory does not grow with the time asked for.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn observe(&self, observer: &mut Observer<'_>) -> Result<(), TrailError> {
+        for (day, parts) in &self.days {
+            observer.add(&self.inputs_of(parts).collect::<Vec<_>>())?;
+            // An event has one time, so none of this day comes again with a later one.
+            if let Ok(next) = Timestamp::from_second((day + 1) * DAY) {
+                observer.forget(next.to_zoned(TimeZone::UTC).date());
+            }
+        }
+        Ok(())
     }
 
     /// Removes the pages: their records have been read.
@@ -248,11 +281,15 @@ pub async fn fetch_all(
         }
     }
     silent(question, &found)?;
+    let mut days: BTreeMap<i64, Vec<(usize, Stretch)>> = BTreeMap::new();
+    for (at, lookup) in found.iter().enumerate() {
+        for stretch in spool.stretches(lookup)? {
+            days.entry(stretch.from.div_euclid(DAY)).or_default().push((at, stretch));
+        }
+    }
     let time = |seconds: i64| Timestamp::from_second(seconds).unwrap_or_default();
-    Ok(Fetched { spool, found, window: (time(asked.from), time(asked.to)), since: time(since) })
+    Ok(Fetched { spool, found, days, window: (time(asked.from), time(asked.to)), since: time(since) })
 }
-
-const DAY: i64 = 86_400;
 
 /// The earliest time that is asked for. Clocks differ, by five minutes at most or no signature would hold, and what is asked for
 /// before the beginning is an error.

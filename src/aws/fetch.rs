@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStreamError;
+use jiff::civil::Date;
 use md5::{Digest, Md5};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -14,6 +15,8 @@ use tokio::task::JoinSet;
 use super::bucket::{Bucket, BucketError, Object, once};
 use super::discreet::told;
 use super::failure::Failure;
+use super::listing::Listing;
+use crate::trail::{Input, Observer, TrailError};
 
 /// How much is fetched at once.
 #[derive(Debug, Clone, Copy)]
@@ -38,52 +41,120 @@ impl Default for Load {
 /// A file by its key, with its bytes.
 pub type Fetched = (String, Vec<u8>);
 
+/// Files of one day.
+#[derive(Debug)]
+struct Batch {
+    /// As folders are named.
+    day: String,
+    files: Vec<Fetched>,
+}
+
 /// Batches of files. At most three are in memory: one with the reader, one that waits, one that is being fetched.
 #[derive(Debug)]
 pub struct Batches {
-    ready: mpsc::Receiver<Result<Vec<Fetched>, BucketError>>,
+    bucket: String,
+    window: (Date, Date),
+    /// After the last batch there is a `None`: where it does not come, files are missing.
+    ready: mpsc::Receiver<Result<Option<Batch>, BucketError>>,
+}
+
+/// How far reading is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// How many files were read.
+    pub files: u64,
+    /// The day that was read last.
+    pub day: Date,
+    /// How much of the time that was asked for is done, from 0 to 1.
+    pub done: f64,
+}
+
+/// Why log files could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// They could not be had.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// They are not what they should be.
+    #[error("s3://{bucket}: {source}")]
+    Trail {
+        /// The bucket.
+        bucket: String,
+        /// What is wrong.
+        source: TrailError,
+    },
 }
 
 impl Batches {
     /// Begins to fetch files, on the runtime in which this is called.
     #[must_use]
-    pub fn begin(bucket: Bucket, objects: Vec<Object>, load: Load) -> Self {
+    pub fn begin(bucket: Bucket, mut listing: Listing, load: Load) -> Self {
         let (send, ready) = mpsc::channel(1);
+        let (name, window) = (bucket.name.clone(), listing.window);
         tokio::spawn(async move {
-            let bucket = Arc::new(bucket);
-            for batch in cut(objects, &load) {
-                let fetched = fetch(&bucket, batch, &load).await;
-                let failed = fetched.is_err();
-                if send.send(fetched).await.is_err() || failed {
+            let (bucket, mut over) = (Arc::new(bucket), None);
+            loop {
+                let fetched = match cut(&mut listing, &bucket, &mut over, &load).await {
+                    Ok(None) => Ok(None),
+                    Ok(Some((day, objects))) => fetch(&bucket, objects, &load).await.map(|files| Some(Batch { day, files })),
+                    Err(error) => Err(error),
+                };
+                let last = !matches!(fetched, Ok(Some(_)));
+                if send.send(fetched).await.is_err() || last {
                     return;
                 }
             }
         });
-        Self { ready }
+        Self { bucket: name, window, ready }
     }
 
-    /// The next batch, `None` after the last; waits for it, so not for use inside of the runtime.
-    pub fn next_batch(&mut self) -> Option<Result<Vec<Fetched>, BucketError>> {
-        self.ready.blocking_recv()
+    /// Reads all of them, as they come; waits for them, so not for use inside of the runtime. Memory does not grow with their number.
+    ///
+    /// # Errors
+    /// When a file cannot be had, or is none that can be read.
+    pub fn observe(mut self, observer: &mut Observer<'_>, told: &dyn Fn(&Progress)) -> Result<(), ReadError> {
+        let (mut files, mut last) = (0, String::new());
+        let (from, to) = self.window;
+        let days = |date: Date| f64::from(date.since(from).map_or(0, |span| span.get_days()));
+        loop {
+            let lost = || BucketError::Lost { bucket: self.bucket.clone() };
+            let Some(batch) = self.ready.blocking_recv().ok_or_else(lost)?? else { return Ok(()) };
+            let date = Date::strptime("%Y/%m/%d", &batch.day).unwrap_or(from);
+            if batch.day != last {
+                // An event that is delivered twice is so within a day.
+                observer.forget(date.yesterday().unwrap_or(date));
+                last.clone_from(&batch.day);
+            }
+            let inputs: Vec<_> = batch.files.iter().map(|(key, bytes)| Input::new(key.clone(), || Ok(bytes.clone()))).collect();
+            observer.add(&inputs).map_err(|source| ReadError::Trail { bucket: self.bucket.clone(), source })?;
+            files += inputs.len() as u64;
+            told(&Progress { files, day: date, done: days(date) / days(to).max(1.0) });
+        }
     }
 }
 
-/// The list, cut into batches.
-fn cut(objects: Vec<Object>, load: &Load) -> Vec<Vec<Object>> {
-    let mut batches = Vec::new();
-    let (mut batch, mut bytes) = (Vec::new(), 0);
-    for object in objects {
-        bytes += object.size;
-        batch.push(object);
-        if bytes >= load.bytes || batch.len() >= load.files {
-            batches.push(std::mem::take(&mut batch));
-            bytes = 0;
+/// The next files, all of one day; `over` is the one that is of the next.
+async fn cut(
+    listing: &mut Listing,
+    bucket: &Bucket,
+    over: &mut Option<Object>,
+    load: &Load,
+) -> Result<Option<(String, Vec<Object>)>, BucketError> {
+    let (mut batch, mut bytes): (Vec<Object>, u64) = (Vec::new(), 0);
+    while bytes < load.bytes && batch.len() < load.files {
+        let next = match over.take() {
+            Some(object) => Some(object),
+            None => listing.next(bucket).await?,
+        };
+        let Some(object) = next else { break };
+        if batch.first().is_some_and(|first| first.day != object.day) {
+            *over = Some(object);
+            break;
         }
+        bytes = bytes.saturating_add(object.size);
+        batch.push(object);
     }
-    if !batch.is_empty() {
-        batches.push(batch);
-    }
-    batches
+    Ok(batch.first().map(|first| first.day.clone()).map(|day| (day, batch)))
 }
 
 /// Fetches a batch, so many at once, in the order of the list.

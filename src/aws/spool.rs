@@ -4,12 +4,15 @@
 //! written beside its place and renamed, so at every moment what lies here is complete as far as it goes. Pages hold whole
 //! records, access key ids included: the folder is its owner's alone, and goes when its records have been read.
 //!
-//! INVARIANT (spool-same): what [`Spool::events`] gives depends on the events that were found and on nothing else: not on how they
-//! were cut into pages, nor on how often the fetching was interrupted.
+//! What a look-up found is read a day at a time, for all of it need not fit into memory; before each page stands from when to when
+//! its events are, so that the others stay unread.
+//!
+//! INVARIANT (spool-same): what [`Spool::events`] gives of a stretch of time depends on the events that were found and on nothing
+//! else: not on how they were cut into pages, nor on how often the fetching was interrupted.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -51,6 +54,57 @@ pub struct Next {
     pub to: i64,
     /// `NextToken`, which belongs to these times.
     pub token: Option<String>,
+}
+
+/// What stands before a page: its earliest and its latest event, where it has any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Span(Option<(i64, i64)>);
+
+impl Span {
+    fn of(page: &Page) -> Self {
+        let times = || page.events.iter().map(|event| event.time);
+        Self(times().min().zip(times().max()))
+    }
+
+    /// Whether it has to be read for a stretch of time.
+    fn touches(self, from: i64, to: i64) -> bool {
+        self.0.is_some_and(|(first, last)| first < to && last >= from)
+    }
+}
+
+/// A stretch of time in which a look-up has events: at most a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stretch {
+    /// Its beginning, in seconds since 1970.
+    pub from: i64,
+    /// Its end, which does not belong to it.
+    pub to: i64,
+    /// The first and the last of the pages that may hold its events.
+    pages: (usize, usize),
+}
+
+/// A day's length in seconds.
+pub const DAY: i64 = 86_400;
+
+/// A stretch of more pages is cut where it can be: what is read at once has to fit into memory.
+const PAGES: usize = 200;
+
+/// Adds what there is from a moment on.
+fn cut(spans: &[Span], from: i64, length: i64, all: &mut Vec<Stretch>) {
+    let to = from + length;
+    let mut touched = spans.iter().enumerate().filter(|(_, span)| span.touches(from, to)).map(|(at, _)| at);
+    let Some(first) = touched.next() else { return };
+    let (last, count) = touched.fold((first, 1), |(_, count), at| (at, count + 1));
+    let parts = match length {
+        DAY => 24,
+        3600 => 60,
+        _ => 1,
+    };
+    if count > PAGES && parts > 1 {
+        (0..parts).for_each(|part| cut(spans, from + part * (length / parts), length / parts, all));
+    } else {
+        all.push(Stretch { from, to, pages: (first, last) });
+    }
 }
 
 /// Why the folder cannot be used.
@@ -148,24 +202,41 @@ impl Spool {
         let path = self.page(lookup, number);
         let pack = || {
             let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            serde_json::to_writer(&mut out, &Span::of(page))?;
+            out.write_all(b"\n")?;
             serde_json::to_writer(&mut out, page)?;
             replace(&path, &out.finish()?)
         };
         pack().map_err(|source| file(&path, source))
     }
 
-    /// Every event of a look-up once, in the order of time, in the form of `aws cloudtrail lookup-events`.
+    /// The stretches of time in which a look-up has events, from the earliest on: days, and parts of days that have many.
     ///
     /// # Errors
     /// When a page is gone or damaged.
-    pub fn events(&self, lookup: &Lookup) -> Result<Vec<u8>, SpoolError> {
+    pub fn stretches(&self, lookup: &Lookup) -> Result<Vec<Stretch>, SpoolError> {
+        let (count, _) = self.last(lookup)?;
+        let span = |at: usize| self.span(lookup, at).map_err(|_| SpoolError::Damaged(self.page(lookup, at)));
+        let spans = (0..count).map(span).collect::<Result<Vec<Span>, _>>()?;
+        let first = spans.iter().filter_map(|span| span.0).map(|(first, _)| first).min();
+        let last = spans.iter().filter_map(|span| span.0).map(|(_, last)| last).max();
+        let mut all = Vec::new();
+        if let Some((first, last)) = first.zip(last) {
+            (first.div_euclid(DAY)..=last.div_euclid(DAY)).for_each(|day| cut(&spans, day * DAY, DAY, &mut all));
+        }
+        Ok(all)
+    }
+
+    /// Every event of a stretch of a look-up once, in the order of time, in the form of `aws cloudtrail lookup-events`.
+    ///
+    /// # Errors
+    /// When a page is gone or damaged.
+    pub fn events(&self, lookup: &Lookup, stretch: &Stretch) -> Result<Vec<u8>, SpoolError> {
         let mut all: BTreeMap<(i64, String), String> = BTreeMap::new();
-        for number in 0.. {
+        for number in stretch.pages.0..=stretch.pages.1 {
             let page = self.read(lookup, number).map_err(|_| SpoolError::Damaged(self.page(lookup, number)))?;
-            all.extend(page.events.into_iter().map(|event| ((event.time, event.id), event.record)));
-            if page.next.is_none() {
-                break;
-            }
+            let own = page.events.into_iter().filter(|event| (stretch.from..stretch.to).contains(&event.time));
+            all.extend(own.map(|event| ((event.time, event.id), event.record)));
         }
         #[derive(Serialize)]
         #[serde(rename_all = "PascalCase")]
@@ -217,7 +288,16 @@ impl Spool {
     fn read(&self, lookup: &Lookup, number: usize) -> std::io::Result<Page> {
         let mut text = Vec::new();
         flate2::read::GzDecoder::new(fs::File::open(self.page(lookup, number))?).read_to_end(&mut text)?;
-        Ok(serde_json::from_slice(&text)?)
+        let begin = text.iter().position(|byte| *byte == b'\n').unwrap_or_default();
+        Ok(serde_json::from_slice(text.get(begin..).unwrap_or_default())?)
+    }
+
+    /// A page's first line.
+    fn span(&self, lookup: &Lookup, number: usize) -> std::io::Result<Span> {
+        let text = flate2::read::GzDecoder::new(fs::File::open(self.page(lookup, number))?);
+        let mut line = String::new();
+        BufReader::with_capacity(256, text).read_line(&mut line)?;
+        Ok(serde_json::from_str(&line)?)
     }
 }
 

@@ -28,14 +28,15 @@ pub struct Trail {
     pub organisation: bool,
     /// Where its log files are.
     pub place: Place,
-    /// Whether it logs now.
+    /// Whether it logs now. Of an organisation's trail that may be nobody's business here; then it counts as logging.
     pub logging: bool,
     /// Since when; what came before it does not show.
     pub since: Option<Timestamp>,
     /// What CloudTrail says about its last delivery, where that failed.
     pub delivery_error: Option<String>,
-    /// What it logs.
-    pub selectors: EventSelectors,
+    /// What it logs, or why that is not known: it is the organisation's trail and this is a member's account, or a permission is
+    /// missing. Its log files can be read all the same.
+    pub selectors: Result<EventSelectors, String>,
 }
 
 /// Why trails could not be found.
@@ -77,28 +78,46 @@ pub async fn find(client: &Client, patience: Patience) -> Result<Vec<Trail>, Tra
     for trail in described.trail_list() {
         let (Some(arn), Some(bucket)) = (trail.trail_arn(), trail.s3_bucket_name()) else { continue };
         let prefix = trail.s3_key_prefix().map(|p| format!("{}/", p.trim_end_matches('/'))).unwrap_or_default();
+        let organisation = trail.is_organization_trail().unwrap_or_default();
         let status = tried(&patience, patience.timeout, || async {
             client.get_trail_status().name(arn).send().await.map_err(|error| Failure::of(&error))
         });
-        let status = status.await.map_err(|e| failed(e, arn, "cloudtrail:GetTrailStatus"))?;
-        let selectors = tried(&patience, patience.timeout, || async {
-            client.get_event_selectors().trail_name(arn).send().await.map_err(|error| Failure::of(&error))
-        });
-        let selectors = selectors.await.map_err(|e| failed(e, arn, "cloudtrail:GetEventSelectors"))?;
+        let status = match status.await {
+            Ok(status) => Some(status),
+            Err(GaveUp { failure: Failure::Denied(_) | Failure::Final(_), .. }) if organisation => None,
+            Err(error) => return Err(failed(error, arn, "cloudtrail:GetTrailStatus")),
+        };
+        let status = status.as_ref();
         found.push(Trail {
             arn: arn.to_owned(),
             home: trail.home_region().unwrap_or_default().to_owned(),
             every_region: trail.is_multi_region_trail().unwrap_or_default(),
-            organisation: trail.is_organization_trail().unwrap_or_default(),
+            organisation,
             place: Place { bucket: bucket.to_owned(), prefix, organisation: None, account: None },
-            logging: status.is_logging().unwrap_or_default(),
-            since: status.start_logging_time().and_then(|t| Timestamp::from_second(t.secs()).ok()),
-            delivery_error: status.latest_delivery_error().filter(|e| !e.is_empty()).map(str::to_owned),
-            selectors: read(&selectors).map_err(|reason| TrailsError::Failed { what: arn.to_owned(), tries: 1, reason })?,
+            logging: status.is_none_or(|status| status.is_logging().unwrap_or_default()),
+            since: status.and_then(|s| s.start_logging_time()).and_then(|t| Timestamp::from_second(t.secs()).ok()),
+            delivery_error: status.and_then(|s| s.latest_delivery_error()).filter(|e| !e.is_empty()).map(str::to_owned),
+            selectors: selectors(client, arn, patience).await?,
         });
     }
     found.sort_by(|a, b| a.arn.cmp(&b.arn));
     Ok(found)
+}
+
+/// What a trail logs, or why CloudTrail does not say so.
+async fn selectors(client: &Client, arn: &str, patience: Patience) -> Result<Result<EventSelectors, String>, TrailsError> {
+    let asked = tried(&patience, patience.timeout, || async {
+        client.get_event_selectors().trail_name(arn).send().await.map_err(|error| Failure::of(&error))
+    });
+    let refused = |gave_up| failed(gave_up, arn, "cloudtrail:GetEventSelectors");
+    match asked.await {
+        Ok(answer) => {
+            let failed = |reason| TrailsError::Failed { what: arn.to_owned(), tries: 1, reason };
+            Ok(Ok(read(&answer).map_err(failed)?))
+        }
+        Err(error @ GaveUp { failure: Failure::Denied(_) | Failure::Final(_), .. }) => Ok(Err(refused(error).to_string())),
+        Err(error) => Err(refused(error)),
+    }
 }
 
 /// The trails to read for some regions: one that logs all of them, else as many as it takes. Of several the one is taken that logs
@@ -108,7 +127,8 @@ pub async fn find(client: &Client, patience: Patience) -> Result<Vec<Trail>, Tra
 /// When a region is left that no trail logs.
 pub fn choose<'a>(trails: &'a [Trail], regions: &BTreeSet<String>) -> Result<Vec<&'a Trail>, TrailsError> {
     let rank = |trail: &&Trail| {
-        let data = trail.selectors.selectors.iter().filter(|s| s.category() == "Data").count();
+        let known = trail.selectors.iter().flat_map(|selectors| &selectors.selectors);
+        let data = known.filter(|s| s.category() == "Data").count();
         (std::cmp::Reverse(data), trail.since, trail.arn.clone())
     };
     let logging: Vec<&Trail> = trails.iter().filter(|trail| trail.logging).collect();

@@ -10,22 +10,22 @@ use jiff::{Timestamp, ToSpan};
 
 use super::error::CliError;
 use super::print;
-use crate::aws::bucket::{Bucket, Place, Wanted};
+use crate::aws::bucket::{Bucket, BucketError, Place, Wanted};
 use crate::aws::connect::Account;
 use crate::aws::discover::Discovery;
 use crate::aws::estimate::{Estimate, spoken};
 use crate::aws::event_history::{self, Fetched, Instance, Progress, Question};
-use crate::aws::fetch::{Batches, Load};
+use crate::aws::fetch::{self, Batches, Load, ReadError};
 use crate::aws::lookup::Patience;
 use crate::aws::past;
 use crate::aws::trails::{self, Trail};
 use crate::catalog::Catalog;
-use crate::finding::Finding;
+use crate::finding::{Code, Finding};
 use crate::ledger::mask::Mask;
-use crate::ledger::selectors::LoggedRole;
+use crate::ledger::selectors::{EventSelectors, LoggedRole};
 use crate::ledger::{Coverage, Coverages, Ledger};
 use crate::stack::{Role, StackDescription};
-use crate::trail::{self, Input, Interest, Observer};
+use crate::trail::{self, Interest, Observer};
 
 /// Where activity comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +179,13 @@ fn from_event_history(
     for role in roles_mut(&mut found.description) {
         role.instances.extend(past.get(&role.arn).into_iter().flatten().cloned());
     }
+    for role in roles(&found.description).filter(|role| !past.contains_key(&role.arn)) {
+        // That would be so too if event history named roles in a form that is not known.
+        let name = &role.name;
+        print::note(&format!(
+            "event history does not show that EC2 assumed the role `{name}`, so instances that are gone are not known"
+        ));
+    }
     let running: BTreeSet<&str> = found.machines.iter().filter(|m| m.running).map(|m| m.id.as_str()).collect();
     let ids: BTreeSet<&String> = roles(&found.description).flat_map(|r| &r.instances).collect();
     let instances = ids.into_iter().map(|id| Instance {
@@ -189,8 +196,9 @@ fn from_event_history(
     let of_instances = Question { instances: instances.collect(), ..asked };
     let events = looked_up(account, &of_instances, &folder.join("sessions"))?;
     let interest = interest(&found.description);
-    let observed = trail::observe(&events.inputs(), &interest, catalog, &trail::Options::default());
-    let mut observed = observed.map_err(|e| CliError::Trail(e.to_string()))?;
+    let mut observer = Observer::new(&interest, catalog, trail::Options::default());
+    events.observe(&mut observer).map_err(|e| CliError::Trail(e.to_string()))?;
+    let mut observed = observer.finish();
     // Event history shows every management event and no other.
     declare(&mut observed.ledger, Coverage { declared: true, ..Coverage::default() });
     if events.since > events.window.0 {
@@ -239,7 +247,7 @@ fn from_trail(account: &Account, found: &Discovery, args: &ActivityArgs, regions
         print::note(&format!("the trail `{}` delivers to s3://{}/{}", trail.arn, trail.place.bucket, trail.place.prefix));
         tell(trail);
         let mut seen = read(account, found, args, regions, &trail.place)?;
-        declare(&mut seen.ledger, coverage(found, trail));
+        cover(&mut seen, found, trail);
         all.ledger.merge(seen.ledger);
         all.findings.extend(seen.findings);
     }
@@ -267,7 +275,20 @@ fn declare(ledger: &mut Ledger, coverage: Coverage) {
     ledger.declare(coverage);
 }
 
-fn coverage(found: &Discovery, trail: &Trail) -> Coverage {
+/// Says what the trail could show. Where that is not known, data events count as shown only as far as they were seen.
+fn cover(seen: &mut Seen, found: &Discovery, trail: &Trail) {
+    match &trail.selectors {
+        Ok(selectors) => declare(&mut seen.ledger, coverage(found, selectors)),
+        Err(reason) => {
+            let message = format!("what the trail `{}` logs is not known: {reason}", trail.arn);
+            let finding = Finding::new(Code::CoverageUnknown, message);
+            seen.findings
+                .push(finding.advise("ask in the account that the trail is of, and judge its selectors with `policyc coverage`"));
+        }
+    }
+}
+
+fn coverage(found: &Discovery, selectors: &EventSelectors) -> Coverage {
     let description = &found.description;
     let mut of = roles(description);
     let only = of.next().filter(|_| of.next().is_none());
@@ -276,7 +297,7 @@ fn coverage(found: &Discovery, trail: &Trail) -> Coverage {
         name: role.name.clone(),
         partition: Some(description.partition.clone()),
     });
-    Coverage::of(&trail.selectors, role.as_ref())
+    Coverage::of(selectors, role.as_ref())
 }
 
 /// Log files at an address that was given: what they could show is known where a trail of the account delivers there.
@@ -292,7 +313,7 @@ fn from_files(
     match described(account).map(|trails| trails.into_iter().find(delivers)) {
         Ok(Some(trail)) => {
             tell(&trail);
-            declare(&mut seen.ledger, coverage(found, &trail));
+            cover(&mut seen, found, &trail);
         }
         Ok(None) | Err(_) => print::note(
             "no trail of this account is known to deliver there, so data events count as shown only as far as they were seen",
@@ -316,23 +337,19 @@ fn read(
         to: now,
     };
     let client = aws_sdk_s3::Client::new(&account.config);
-    let failed = |e: crate::aws::bucket::BucketError| CliError::Aws(e.to_string());
-    let (mut batches, total) = account.runtime.block_on(async {
-        let bucket = Bucket::open(&client, &place.bucket, Patience::default()).await.map_err(failed)?;
-        let objects = bucket.list(place, &wanted).await.map_err(failed)?;
-        let total = objects.len();
-        Ok::<_, CliError>((Batches::begin(bucket, objects, Load::default()), total))
-    })?;
+    let batches = account.runtime.block_on(async {
+        let bucket = Bucket::open(&client, &place.bucket, Patience::default()).await?;
+        let listing = bucket.list(place, &wanted).await?;
+        Ok(Batches::begin(bucket, listing, Load::default()))
+    });
+    let batches = batches.map_err(|e: BucketError| CliError::Aws(e.to_string()))?;
     let (interest, line) = (interest(&found.description), Line::new("log files"));
     let mut observer = Observer::new(&interest, Catalog::embedded(), trail::Options::default());
-    let mut done = 0;
-    while let Some(batch) = batches.next_batch() {
-        let batch = batch.map_err(failed)?;
-        let inputs: Vec<_> = batch.iter().map(|(key, bytes)| Input::new(key.clone(), || Ok(bytes.clone()))).collect();
-        observer.add(&inputs).map_err(|e| CliError::Trail(format!("s3://{}: {e}", place.bucket)))?;
-        done += batch.len();
-        line.share(done as f64 / total.max(1) as f64, &format!("{done} of {total}"));
-    }
+    let told = |p: &fetch::Progress| line.share(p.done, &format!("{} read, of {} now", p.files, p.day));
+    batches.observe(&mut observer, &told).map_err(|error| match error {
+        ReadError::Bucket(error) => CliError::Aws(error.to_string()),
+        error @ ReadError::Trail { .. } => CliError::Trail(error.to_string()),
+    })?;
     let observed = observer.finish();
     Ok(Seen { ledger: observed.ledger, findings: observed.findings, pages: Vec::new() })
 }

@@ -89,7 +89,8 @@ pub(super) fn run(account: &Account, request: &Request<'_>) -> Outcome {
             };
             request.opinion.ask_in(account, vec![subject])?;
             if request.format == Format::Text {
-                print::note(&format!("\n{stack}: {id}"));
+                print::note("");
+                print::note(&format!("{stack}: {id}"));
                 derive::show(&question, &compiled, &report, request.format)?;
             }
             refused |= compiled.derivation.refused();

@@ -44,7 +44,7 @@ pub(super) fn of_account(account: &Account, wanted: &str) -> Result<(TrailShown,
         logging: trail.logging,
         bucket: format!("s3://{}/{}", trail.place.bucket, trail.place.prefix),
     };
-    Ok((shown, trail.selectors.clone()))
+    Ok((shown, trail.selectors.clone().map_err(CliError::Aws)?))
 }
 
 /// The roles of a live stack, what is attached to them, and the trail that logs them.

@@ -2,9 +2,13 @@
 //!
 //! INVARIANT (one-event-one-count): an event counts once for each thing it shows, in the source with the smallest digest that
 //! holds it, however often it was delivered. Every operation here is associative, commutative and idempotent for that.
+//!
+//! To tell events apart takes memory for each of them. Whoever reads a long time in the order of days can have those
+//! [forgotten](Gathered::forget) that will not come again; then they are counted in one source that stands for all.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use super::record::Record;
@@ -51,13 +55,32 @@ impl Digits {
     }
 }
 
+/// A day as a number whose order is that of time: 20261119.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Day(u32);
+
+impl Day {
+    /// The day of a time in RFC 3339; what is none is earlier than every day.
+    fn of(time: &str) -> Self {
+        let digits = time.bytes().take(10).filter(u8::is_ascii_digit);
+        let number = digits.fold(0_u32, |all, digit| all.wrapping_mul(10).wrapping_add(u32::from(digit - b'0')));
+        Self(number)
+    }
+
+    fn at(date: Date) -> Self {
+        Self::of(&date.to_string())
+    }
+}
+
 /// The evidence of one thing, while files are still being read.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     first: String,
     last: String,
-    /// By a digest of the event's key: the smallest source that holds it.
-    events: HashMap<u128, Digits, foldhash::quality::RandomState>,
+    /// By a digest of the event's key: the smallest source that holds it, and its day.
+    events: HashMap<u128, (Digits, Day), foldhash::quality::RandomState>,
+    /// How many events were forgotten.
+    forgotten: u64,
     /// The earliest events, by time and key, with their ids.
     samples: BTreeMap<(String, String), String>,
 }
@@ -71,8 +94,9 @@ impl Tally {
         if event.time > self.last {
             self.last.clone_from(&event.time);
         }
-        let source = self.events.entry(event.digest).or_insert(event.source);
-        *source = (*source).min(event.source);
+        let held = (event.source, Day::of(&event.time));
+        let slot = self.events.entry(event.digest).or_insert(held);
+        *slot = (*slot).min(held);
         let full = self.samples.len() >= Evidence::SAMPLES;
         let late = |((time, key), _): (&(String, String), &String)| (time, key) < (&event.time, &event.key);
         if !(full && self.samples.last_key_value().is_some_and(late)) {
@@ -90,10 +114,26 @@ impl Tally {
         }
     }
 
-    fn evidence(self) -> Evidence {
+    /// Forgets the events of earlier days, and their number not.
+    fn forget(&mut self, before: Day) {
+        let held = self.events.len();
+        self.events.retain(|_, (_, day)| *day >= before);
+        self.forgotten += held.saturating_sub(self.events.len()) as u64;
+        // A day's events take as much room as the next day's, and no more.
+        if self.events.capacity() / 4 > self.events.len() {
+            self.events.shrink_to_fit();
+        }
+    }
+
+    /// `whole` is the source that stands for all, where there is one.
+    fn evidence(self, whole: Option<&SourceId>) -> Evidence {
         let mut counts: BTreeMap<SourceId, u64> = BTreeMap::new();
-        for source in self.events.into_values() {
-            *counts.entry(source.id()).or_default() += 1;
+        if let Some(whole) = whole {
+            counts.insert(whole.clone(), self.forgotten + self.events.len() as u64);
+        } else {
+            for (source, _) in self.events.into_values() {
+                *counts.entry(source.id()).or_default() += 1;
+            }
         }
         let samples = self.samples.into_iter().map(|((time, _), id)| (time, id)).collect();
         Evidence { first: self.first, last: self.last, counts, samples, abridged: false }
@@ -107,10 +147,11 @@ impl Fold for Tally {
         if self.events.len() < other.events.len() {
             std::mem::swap(&mut self.events, &mut other.events);
         }
-        for (event, source) in other.events {
-            let slot = self.events.entry(event).or_insert(source);
-            *slot = (*slot).min(source);
+        for (event, held) in other.events {
+            let slot = self.events.entry(event).or_insert(held);
+            *slot = (*slot).min(held);
         }
+        self.forgotten += other.forgotten;
         for (event, id) in other.samples {
             self.sample(event, id);
         }
@@ -137,6 +178,42 @@ pub(super) struct Gathered {
     shapes: BTreeSet<Shape>,
     /// So many uses are worth collapsing on the way.
     patience: usize,
+    /// What stands for the sources whose events were forgotten.
+    whole: Whole,
+}
+
+/// One source in place of many.
+#[derive(Debug, Default)]
+struct Whole {
+    digits: u64,
+    files: u64,
+    records: BTreeMap<String, u64>,
+    unknown: BTreeMap<String, Unknown>,
+}
+
+impl Whole {
+    fn take(&mut self, sources: BTreeMap<SourceId, Source>) {
+        for (id, source) in sources {
+            // A sum, so that the order does not matter.
+            self.digits = self.digits.wrapping_add(u64::from_str_radix(&id.0, 16).unwrap_or_default());
+            self.files += 1;
+            for (kind, count) in source.records {
+                *self.records.entry(kind).or_default() += count;
+            }
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.digits = self.digits.wrapping_add(other.digits);
+        self.files += other.files;
+        other.records.into_iter().for_each(|(kind, count)| *self.records.entry(kind).or_default() += count);
+        kinds(&mut self.unknown, other.unknown);
+    }
+
+    fn source(&mut self) -> (SourceId, Source) {
+        let records = std::mem::take(&mut self.records);
+        (Digits(self.digits).id(), Source { name: format!("{} files", self.files), records })
+    }
 }
 
 impl Gathered {
@@ -177,6 +254,7 @@ impl Gathered {
         self.unreadable.extend(other.unreadable);
         self.shapes.extend(other.shapes);
         self.given.merge(other.given);
+        self.whole.join(other.whole);
         if self.uses.len() < other.uses.len() {
             std::mem::swap(&mut self.uses, &mut other.uses);
         }
@@ -203,19 +281,42 @@ impl Gathered {
         self
     }
 
+    /// Forgets the events of days before this one: none of them will come again. Should one all the same, it counts twice.
+    ///
+    /// Names are collapsed first, as they would be in the end: of one event under two names of the same shape it could not be told
+    /// afterwards that it is one.
+    pub(super) fn forget(&mut self, before: Date, limit: usize) {
+        let (uses, shapes) = collapse::collapse_uses(std::mem::take(&mut self.uses), limit);
+        self.uses = uses.into_iter().collect();
+        self.shapes.extend(shapes);
+        let before = Day::at(before);
+        let tallies = self.uses.values_mut().chain(self.heartbeats.values_mut()).chain(self.signs.values_mut());
+        tallies.chain(self.unmapped.values_mut()).for_each(|tally| tally.forget(before));
+        self.whole.take(std::mem::take(&mut self.sources));
+        kinds(&mut self.whole.unknown, std::mem::take(&mut self.unknown).into_iter().map(|((what, _), seen)| (what, seen)));
+    }
+
     /// The ledger of everything, with names collapsed, and what there is to tell.
     pub(super) fn finish(mut self, limit: usize) -> (Ledger, Vec<Finding>) {
         // While events are still told apart, so that the counts of a collapsed name are exact.
         let (uses, shapes) = collapse::collapse_uses(self.uses, limit);
         self.shapes.extend(shapes);
+        let mut whole = None;
+        if self.whole.files > 0 {
+            self.whole.take(std::mem::take(&mut self.sources));
+            self.sources = BTreeMap::from([self.whole.source()]);
+            whole = self.sources.keys().next().cloned();
+        }
+        let whole = whole.as_ref();
         let mut ledger = Ledger {
+            uses: evidence(uses, whole),
+            heartbeats: evidence(self.heartbeats, whole),
+            signs: evidence(self.signs, whole),
+            unmapped: evidence(self.unmapped, whole),
             sources: self.sources,
-            uses: evidence(uses),
-            heartbeats: evidence(self.heartbeats),
-            signs: evidence(self.signs),
             operator_addresses: self.addresses,
-            unmapped: evidence(self.unmapped),
             coverage: self.coverage,
+            ..Ledger::default()
         };
         if self.given != Ledger::default() {
             ledger.merge(self.given);
@@ -224,14 +325,15 @@ impl Gathered {
             self.shapes.extend(shapes);
         }
         let mut findings: Vec<Finding> = self.unreadable.into_iter().collect();
-        findings.extend(unknown_records(self.unknown));
+        kinds(&mut self.whole.unknown, self.unknown.into_iter().map(|((what, _), seen)| (what, seen)));
+        findings.extend(unknown_records(self.whole.unknown));
         findings.extend(collapse::findings(&ledger, &self.shapes));
         (ledger, findings)
     }
 }
 
-fn evidence<K: Ord>(tallies: BTreeMap<K, Tally>) -> BTreeMap<K, Evidence> {
-    tallies.into_iter().map(|(key, tally)| (key, tally.evidence())).collect()
+fn evidence<K: Ord>(tallies: BTreeMap<K, Tally>, whole: Option<&SourceId>) -> BTreeMap<K, Evidence> {
+    tallies.into_iter().map(|(key, tally)| (key, tally.evidence(whole))).collect()
 }
 
 fn add<K: Ord>(into: &mut BTreeMap<K, Tally>, key: K, event: &Event) {
@@ -247,15 +349,18 @@ fn fold<K: Ord>(into: &mut BTreeMap<K, Tally>, from: BTreeMap<K, Tally>) {
     }
 }
 
-/// One finding for each unknown kind.
-fn unknown_records(unknown: BTreeMap<(String, Digits), Unknown>) -> Vec<Finding> {
-    let mut kinds: BTreeMap<String, Unknown> = BTreeMap::new();
-    for ((what, _), (count, first)) in unknown {
-        match kinds.get_mut(&what) {
+/// Sums up what is known of records of unknown kinds.
+fn kinds(into: &mut BTreeMap<String, Unknown>, more: impl IntoIterator<Item = (String, Unknown)>) {
+    for (what, (count, first)) in more {
+        match into.get_mut(&what) {
             Some(slot) => *slot = (slot.0 + count, std::mem::take(&mut slot.1).min(first)),
-            None => drop(kinds.insert(what, (count, first))),
+            None => drop(into.insert(what, (count, first))),
         }
     }
+}
+
+/// One finding for each unknown kind.
+fn unknown_records(kinds: BTreeMap<String, Unknown>) -> Vec<Finding> {
     let say = |(what, (count, (file, index))): (String, Unknown)| {
         let message = format!("{count} record(s) are {what}, the first is record {index} of `{file}`; they grant nothing");
         Finding::new(Code::UnknownRecord, message)

@@ -6,6 +6,7 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use jiff::civil::Date;
 use rayon::prelude::*;
 
 use super::caller::Interest;
@@ -197,6 +198,16 @@ impl<'a> Observer<'a> {
         }
         self.gathered = std::mem::take(&mut self.gathered).join(all.gathered, options.names);
         Ok(())
+    }
+
+    /// Says that no event of a day before this one (in UTC) will come again, so that memory does not grow with the time that is
+    /// read: their number is kept, and that of all goes to one source that stands for the files. An event that does come again
+    /// counts twice, and so does one that named two things whose names collapse later; it shows nothing else for that.
+    ///
+    /// INVARIANT (observe-forgets): where the days come in their order, whatever decides is the same as without this, and so is how
+    /// often each thing was seen, but for names that collapsed: of those it is an upper bound.
+    pub fn forget(&mut self, before: Date) {
+        self.gathered.forget(before, self.options.names);
     }
 
     /// What all of them showed.

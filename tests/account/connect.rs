@@ -111,6 +111,119 @@ fn every_place_of_credentials_is_asked() {
     check(&metadata, &[], "ASIAINSTANCE00000000");
 }
 
+/// Names of files with tokens: SHA-1 of a session's name, or of the start address where there is no session.
+const OF_SESSION: &str = "ee0bfd2552fbd840c02cc48b6e823320543c450f";
+const OF_ADDRESS: &str = "a51746d4aa793ae07b25e90c3a5db96fc7832bd7";
+
+const SINGLE_SIGN_ON: &str = "[profile dev]\nsso_session = corp\nsso_account_id = 111122223333\nsso_role_name = reader\n\
+    [sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp.awsapps.com/start\n\
+    [profile old]\nsso_region = us-east-1\nsso_start_url = https://corp.awsapps.com/start\nsso_account_id = 111122223333\n\
+    sso_role_name = reader\n";
+
+/// A home with a login of IAM Identity Center, if any, that ends at a time.
+fn logged_in(until: Option<&str>) -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    write(&home.path().join(".aws/config"), SINGLE_SIGN_ON);
+    if let Some(until) = until {
+        let token = json!({"accessToken": TOKEN, "expiresAt": until, "region": "us-east-1",
+            "startUrl": "https://corp.awsapps.com/start"});
+        for name in [OF_SESSION, OF_ADDRESS] {
+            write(&home.path().join(format!(".aws/sso/cache/{name}.json")), &token.to_string());
+        }
+    }
+    home
+}
+
+/// An account that gives the credentials of a role to who shows the right token.
+fn identity_center(key: &'static str, known: bool) -> FakeAccount {
+    FakeAccount::start(move |name, request| {
+        let asked = name.split_once('?').filter(|(path, _)| *path == "/federation/credentials");
+        let Some((_, query)) = asked else { return trail(name, request) };
+        let right = query.contains("role_name=reader") && query.contains("account_id=111122223333");
+        if !known || !right || request.header("x-amz-sso_bearer_token") != TOKEN {
+            let kind = ("x-amzn-errortype".to_owned(), "UnauthorizedException".to_owned());
+            let refused = json_answer(401, &json!({"message": "Session token not found or invalid"}));
+            return Some(Response { headers: [refused.headers, vec![kind]].concat(), ..refused });
+        }
+        let credentials = json!({"accessKeyId": key, "secretAccessKey": SECRET, "sessionToken": TOKEN,
+            "expiration": 4_070_908_800_000_i64});
+        Some(json_answer(200, &json!({"roleCredentials": credentials})))
+    })
+}
+
+#[test]
+fn who_is_logged_in_to_identity_center_needs_nothing_else() {
+    let account = identity_center("ASIASINGLESIGNON0000", true);
+    let home = logged_in(Some("2099-01-01T00:00:00Z"));
+    for (profile, by_name) in [("dev", true), ("dev", false), ("old", true)] {
+        let more: &[&str] = if by_name { &["--profile", profile] } else { &[] };
+        let mut command = bare(home.path(), &[&COVERAGE, more].concat());
+        command.env("AWS_ENDPOINT_URL", account.url()).env("AWS_REGION", "us-east-1");
+        if by_name {
+            // A profile that was named goes before what the environment holds.
+            command.env("AWS_ACCESS_KEY_ID", KEY).env("AWS_SECRET_ACCESS_KEY", SECRET);
+        } else {
+            command.env("AWS_PROFILE", profile);
+        }
+        let (code, out, told) = said(&command.output().unwrap());
+        assert_eq!((code, told.as_str()), (0, ""), "{profile}");
+        assert!(out.contains("20 are blind"), "{out}");
+    }
+    assert_eq!(keys(&account, "GetCallerIdentity"), ["ASIASINGLESIGNON0000"; 3]);
+}
+
+#[test]
+fn an_expired_login_says_how_to_log_in() {
+    let check = |until: Option<&str>, known: bool, profile: &str, by_name: bool| {
+        let account = identity_center("ASIASINGLESIGNON0000", known);
+        let home = logged_in(until);
+        let more: &[&str] = if by_name { &["--profile", profile] } else { &[] };
+        let mut command = bare(home.path(), &[&COVERAGE, more].concat());
+        command.env("AWS_ENDPOINT_URL", account.url()).env("AWS_REGION", "us-east-1");
+        if !by_name {
+            command.env("AWS_PROFILE", profile);
+        }
+        let (code, out, told) = said(&command.output().unwrap());
+        assert_eq!((code, out.as_str()), (4, ""), "{told}");
+        assert!(told.contains("the login of IAM Identity Center has expired or there is none"), "{until:?} {known}: {told}");
+        assert!(told.contains(&format!("log in with `aws sso login --profile {profile}`")), "{until:?} {known}: {told}");
+    };
+    check(Some("2020-01-01T00:00:00Z"), true, "dev", true);
+    check(Some("2020-01-01T00:00:00Z"), true, "dev", false);
+    check(Some("2020-01-01T00:00:00Z"), false, "old", true);
+    check(None, true, "dev", true);
+    check(None, true, "old", true);
+    check(Some("2099-01-01T00:00:00Z"), false, "dev", true);
+}
+
+#[test]
+fn a_web_identity_is_taken_for_a_role() {
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/reader");
+    let asked_for = role.clone();
+    let account = FakeAccount::start(move |name, request| {
+        if name != "AssumeRoleWithWebIdentity" {
+            return trail(name, request);
+        }
+        let given = crate::asked::parameters(request);
+        assert_eq!((&given["RoleArn"], given["WebIdentityToken"].as_str()), (&asked_for, TOKEN));
+        Some(result(
+            "AssumeRoleWithWebIdentity",
+            &format!(
+                "<Credentials><AccessKeyId>ASIAWEBIDENTITY00000</AccessKeyId><SecretAccessKey>{SECRET}</SecretAccessKey><SessionToken>{TOKEN}</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>"
+            ),
+        ))
+    });
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("token");
+    write(&file, TOKEN);
+    let mut command = bare(home.path(), &COVERAGE);
+    command.env("AWS_ENDPOINT_URL", account.url()).env("AWS_REGION", "us-east-1");
+    command.env("AWS_WEB_IDENTITY_TOKEN_FILE", &file).env("AWS_ROLE_ARN", &role);
+    let (code, _, told) = said(&command.output().unwrap());
+    assert_eq!((code, told.as_str()), (0, ""));
+    assert_eq!(keys(&account, "GetCallerIdentity"), ["ASIAWEBIDENTITY00000"]);
+}
+
 #[test]
 fn without_credentials_or_region_it_says_what_to_set() {
     let account = FakeAccount::start(trail);

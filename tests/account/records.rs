@@ -1,6 +1,5 @@
 //! The demo's recording as somebody's own: a folder in which commands run.
 
-use std::fs;
 use std::path::Path;
 
 use crate::copy::copy;

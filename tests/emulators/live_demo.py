@@ -3,6 +3,7 @@
 usage: live_demo.py URL TEMPLATES            deploys the two templates
        live_demo.py URL --fleet              deploys an Auto Scaling group, with whatever a role can have, and a nested stack
        live_demo.py URL --upload BUCKET DIR  puts the files of a folder into a bucket, and makes a trail that delivers there
+       live_demo.py URL --publish ARN FILE   makes a document the newest version of a policy
 
 What moto leaves out is done by the API: managed policies of roles, which subnet has which route table, and public addresses.
 """
@@ -154,6 +155,9 @@ if __name__ == "__main__":
     url, rest = sys.argv[1], sys.argv[2:]
     if rest[0] == "--upload":
         upload(clients(url), *rest[1:])
+    elif rest[0] == "--publish":
+        document = pathlib.Path(rest[2]).read_text(encoding="utf-8")
+        clients(url)("iam").create_policy_version(PolicyArn=rest[1], PolicyDocument=document, SetAsDefault=True)
     elif rest[0] == "--fleet":
         print(json.dumps(fleet(clients(url))))
     else:

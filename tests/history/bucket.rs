@@ -8,7 +8,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Config, Credentials, Region, RequestCh
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 use jiff::civil::date;
 use policyc::aws::bucket::{Bucket, BucketError, Place, Wanted};
-use policyc::aws::fetch::{Batches, Load};
+use policyc::aws::fetch::{Batches, Load, ReadError};
 use policyc::aws::lookup::Patience;
 use policyc::catalog::Catalog;
 use policyc::ledger::Ledger;
@@ -65,18 +65,17 @@ pub(crate) fn read(
     timeout: Duration,
 ) -> Result<Ledger, BucketError> {
     let place = Place::parse(place)?;
-    let mut batches = runtime.block_on(async {
+    let batches = runtime.block_on(async {
         let bucket = Bucket::open(client, &place.bucket, Patience { timeout, ..patience() }).await?;
-        let objects = bucket.list(&place, wanted).await?;
-        Ok::<_, BucketError>(Batches::begin(bucket, objects, load))
+        let listing = bucket.list(&place, wanted).await?;
+        Ok::<_, BucketError>(Batches::begin(bucket, listing, load))
     })?;
     let interest = interest();
     let mut observer = Observer::new(&interest, Catalog::embedded(), Options::default());
-    while let Some(batch) = batches.next_batch() {
-        let batch = batch?;
-        let inputs: Vec<_> = batch.iter().map(|(key, bytes)| Input::new(key.clone(), || Ok(bytes.clone()))).collect();
-        observer.add(&inputs).unwrap();
-    }
+    batches.observe(&mut observer, &|_| {}).map_err(|error| match error {
+        ReadError::Bucket(error) => error,
+        ReadError::Trail { source, .. } => panic!("{source}"),
+    })?;
     Ok(plain(observer.finish().ledger))
 }
 
@@ -125,4 +124,20 @@ fn it_equals_the_same_files_on_disk() {
     check("org/", "o-abcdef1234/", "s3://BUCKET/org/AWSLogs/o-abcdef1234/", Load::default());
     check("org/", "o-abcdef1234/", &format!("s3://BUCKET/org/AWSLogs/o-abcdef1234/{ACCOUNT}"), Load::default());
     assert!(!expected.uses.is_empty());
+}
+
+#[test]
+fn files_that_do_not_come_are_missed() {
+    let (moto, files) = (Moto::start(), log_files());
+    put(&runtime(), &client(&moto.url, "us-east-1"), "trail", "us-east-1", &files);
+    // With its runtime the task ends that fetches them.
+    let batches = runtime().block_on(async {
+        let bucket = Bucket::open(&client(&moto.url, "us-east-1"), "trail", patience()).await.unwrap();
+        let listing = bucket.list(&Place::parse("s3://trail").unwrap(), &wanted()).await.unwrap();
+        Batches::begin(bucket, listing, Load { files: 1, ..Load::default() })
+    });
+    let interest = interest();
+    let mut observer = Observer::new(&interest, Catalog::embedded(), Options::default());
+    let error = batches.observe(&mut observer, &|_| {}).unwrap_err().to_string();
+    assert_eq!(error, "fetching from `s3://trail` ended before its time, so log files are missing");
 }

@@ -142,6 +142,27 @@ fn a_running_instance_that_was_never_seen_is_an_error() {
     check(true, Some("no call of the running instance(s) `i-00000000000000bad`"));
 }
 
+/// Whether it names the role by its ARN or by its name alone.
+#[test]
+fn instances_that_are_gone_are_found_by_their_role() {
+    let arn = "arn:aws:iam::111122223333:role/fleet/web-Role";
+    for named in [arn, "web-Role"] {
+        let record = serde_json::json!({
+            "eventVersion": "1.11", "eventTime": "2026-11-01T00:00:00Z", "eventSource": "sts.amazonaws.com", "eventName": "AssumeRole",
+            "awsRegion": REGION, "eventID": "a", "eventType": "AwsApiCall", "eventCategory": "Management", "managementEvent": true,
+            "recipientAccountId": ACCOUNT, "userIdentity": {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"},
+            "requestParameters": {"roleArn": arn, "roleSessionName": "i-0fedcba9876543210"},
+            "resources": [{"accountId": ACCOUNT, "type": "AWS::IAM::Role", "ARN": named}]
+        });
+        let server = LookupServer::start(&[record], quick());
+        let of_roles = Question { instances: BTreeSet::new(), roles: BTreeSet::from([arn.to_owned()]), ..question() };
+        let folder = tempfile::tempdir().unwrap();
+        let fetched = run(&server.url(), &of_roles, folder.path(), &options()).unwrap();
+        let found = policyc::aws::past::instances(&fetched.inputs()).unwrap();
+        assert_eq!(found, BTreeMap::from([(arn.to_owned(), BTreeSet::from(["i-0fedcba9876543210".to_owned()]))]), "{named}");
+    }
+}
+
 /// What happened in the last minutes may arrive at any time, so it is not asked for, and nothing changes when it does.
 #[test]
 fn what_may_still_arrive_is_left_for_next_time() {

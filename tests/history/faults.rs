@@ -13,6 +13,8 @@ use crate::lookup_server::http::{Request, Response, Server, head, read_request, 
 pub(crate) enum Fault {
     /// Too fast, in the words of both protocols.
     Throttled,
+    /// The caller may not.
+    Denied,
     /// The service is at fault.
     Internal,
     /// No answer, and the connection ends.
@@ -82,6 +84,8 @@ fn answer(stream: &mut TcpStream, upstream: &str, request: &Request, fault: Opti
     match fault {
         Some(Fault::Throttled) if json => return write_response(stream, &refusal(400, "ThrottlingException")).ok(),
         Some(Fault::Throttled) => return write_response(stream, &refusal(503, "SlowDown")).ok(),
+        Some(Fault::Denied) if json => return write_response(stream, &refusal(400, "AccessDeniedException")).ok(),
+        Some(Fault::Denied) => return write_response(stream, &refusal(403, "AccessDenied")).ok(),
         Some(Fault::Internal) => return write_response(stream, &refusal(500, "InternalError")).ok(),
         Some(Fault::Cut) => return None,
         Some(Fault::Silent) => {

@@ -13,9 +13,11 @@
 mod bucket;
 mod event_history;
 mod faults;
+mod fleet;
 #[path = "../lookup_server/mod.rs"]
 mod lookup_server;
 mod many;
+mod memory;
 mod moto;
 #[path = "../support/python.rs"]
 mod python;

@@ -36,7 +36,7 @@ fn trails_are_found_with_what_they_log() {
     });
     let of = |name: &str| trails.iter().find(|t| t.arn.ends_with(&format!("/{name}"))).unwrap();
     let shown = |trail: &Trail| {
-        let coverage = Coverage::of(&trail.selectors, None);
+        let coverage = Coverage::of(trail.selectors.as_ref().unwrap(), None);
         (coverage.data.len(), coverage.hidden.len(), trail.every_region, trail.logging, trail.place.prefix.clone())
     };
     assert_eq!(shown(of("basic")), (1, 0, false, true, "basic/".to_owned()));
@@ -60,6 +60,16 @@ fn trails_are_found_with_what_they_log() {
     let proxy = Proxy::start(&moto.url, |number, _| (number % 2 == 0).then_some(Fault::Internal));
     let again = runtime.block_on(find(&client(&proxy.url(), "us-east-1"), patience())).unwrap();
     assert_eq!(again, trails);
+    let proxy = Proxy::start(&moto.url, |_, request| {
+        request.header("x-amz-target").ends_with("GetEventSelectors").then_some(Fault::Denied)
+    });
+    let unknown = runtime.block_on(find(&client(&proxy.url(), "us-east-1"), patience())).unwrap();
+    for (trail, known) in unknown.iter().zip(&trails) {
+        let reason = trail.selectors.as_ref().unwrap_err();
+        assert!(reason.contains("needs the permission cloudtrail:GetEventSelectors"), "{reason}");
+        assert_eq!(Trail { selectors: known.selectors.clone(), ..trail.clone() }, *known, "everything else is known");
+    }
+    check(&unknown, &["us-east-1"], "advanced");
     let proxy = Proxy::start(&moto.url, |_, _| Some(Fault::Cut));
     let error = runtime.block_on(find(&client(&proxy.url(), "us-east-1"), patience())).unwrap_err();
     assert!(matches!(error, TrailsError::Failed { tries: 4, .. }), "{error}");

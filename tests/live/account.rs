@@ -60,6 +60,19 @@ impl Account {
         python::run(Command::new(python::python()).arg(script).args([&self.moto.url, "--upload", bucket]).arg(staged));
     }
 
+    /// AWS publishes a new version of a policy that it manages: the embedded one's actions, changed.
+    pub(crate) fn publish(&self, name: &str, change: impl FnOnce(&mut Vec<Value>)) {
+        let embedded = policyc::catalog::baselines::find(name).unwrap();
+        let mut document: Value = serde_json::from_slice(embedded.document).unwrap();
+        let statements = document["Statement"].as_array_mut().unwrap();
+        let holds = |statement: &&mut Value| statement["Action"].to_string().contains("ssm:PutInventory");
+        change(statements.iter_mut().find(holds).unwrap()["Action"].as_array_mut().unwrap());
+        let file = self.home.path().join("published.json");
+        fs::write(&file, document.to_string()).unwrap();
+        let script = root().join("tests/emulators/live_demo.py");
+        python::run(Command::new(python::python()).arg(script).args([&self.moto.url, "--publish", embedded.arn]).arg(file));
+    }
+
     /// Where the account is.
     pub(crate) fn url(&self) -> &str {
         &self.moto.url

@@ -7,6 +7,7 @@ use policyc::catalog::Catalog;
 use serde_json::{Value, json};
 
 use crate::account::{Account, ROLES, done, policies, records, same};
+use crate::faults::{Fault, Proxy};
 use crate::lookup_server::{Behaviour, LookupServer};
 
 fn roles_of(stack: &str) -> impl Iterator<Item = &'static str> {
@@ -39,6 +40,42 @@ fn from_a_trail_in_s3_as_from_its_files() {
         let found = policies(&account.home.path().join(out));
         same(&found, &of_stack(&expected, stack), &format!("{stack} from {from}"));
     }
+}
+
+/// As in a member's account, where the organisation's trail can be read and not asked.
+#[test]
+fn from_a_trail_of_which_nobody_says_what_it_logs() {
+    let account = Account::with_demo();
+    account.upload("trail");
+    let expected = account.derived_from_disk("disk", &account.home.path().join("AWSLogs"), None);
+    let proxy = Proxy::start(account.url(), |_, request| {
+        request.header("x-amz-target").ends_with("GetEventSelectors").then_some(Fault::Denied)
+    });
+    for from in ["trail", "s3://trail"] {
+        let mut command =
+            account.policyc(&["derive", "--stack", "ssm-demo", "--from", from, "--out", "out", "--report", "report.json"]);
+        command.env("AWS_ENDPOINT_URL", proxy.url());
+        let output = done(command);
+        let told = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert!(!told.contains("u{a}"), "{told}");
+        let out = account.home.path().join("out");
+        same(&policies(&out), &of_stack(&expected, "ssm-demo"), from);
+        assert!(told.contains("warning coverage-unknown what the trail `arn:aws:cloudtrail:"), "{told}");
+        assert!(told.contains("needs the permission cloudtrail:GetEventSelectors"), "{told}");
+        let report: Value = serde_json::from_slice(&fs::read(account.home.path().join("report.json")).unwrap()).unwrap();
+        for id in roles_of("ssm-demo") {
+            assert_eq!(report[id]["coverage"]["declared"], false, "{id}");
+            let seen = report[id]["coverage"]["data"].to_string();
+            assert!(
+                seen.contains("AWS::SSMMessages::ControlChannel"),
+                "{id}: as far as it was seen, which no selector says: {seen}"
+            );
+        }
+    }
+    let mut command = account.policyc(&["coverage", "--from", "trail"]);
+    let output = command.env("AWS_ENDPOINT_URL", proxy.url()).output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "what it is to judge is missing");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cloudtrail:GetEventSelectors"));
 }
 
 /// Event history over the account's records, whose clock is ours.

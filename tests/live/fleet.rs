@@ -161,3 +161,43 @@ fn a_running_instance_without_a_call_can_be_named() {
     assert_eq!((own.len(), own[0]["severity"].as_str()), (1, Some("warning")), "{findings:?}");
     assert!(own[0]["message"].as_str().unwrap().contains(&silent), "{own:?}");
 }
+
+/// Where AWS has published a newer version than policyc carries, the one that is attached counts.
+#[test]
+fn a_newer_version_of_what_is_attached_is_told_and_stayed_inside() {
+    let account = Account::with_demo();
+    account.upload("trail");
+    let derive = |out: &str| {
+        let output = account.run(&["derive", "--stack", "ssm-demo", "--from", "trail", "--out", out, "--report", "report.json"]);
+        let policy = fs::read_to_string(account.home.path().join(out).join("NatInstanceRole.json")).unwrap();
+        let report: Value = serde_json::from_slice(&fs::read(account.home.path().join("report.json")).unwrap()).unwrap();
+        (policy, report["NatInstanceRole"].clone(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (before, report, _) = derive("before");
+    assert_eq!(report["baseline"]["version"], "v8");
+    assert!(before.contains("ssm:PutInventory") && before.contains("ssm:UpdateInstanceInformation"), "{before}");
+    assert!(!report["findings"].to_string().contains("baseline-newer"));
+
+    // The newer one has lost an action that was used, and has a new one that nobody used.
+    account.publish("AmazonEC2RoleforSSM", |actions| {
+        actions.retain(|action| action != "ssm:PutInventory");
+        actions.push("ssm:GetConnectionStatus".into());
+    });
+    let (after, report, told) = derive("after");
+    assert_eq!((&report["baseline"]["name"], &report["baseline"]["version"]), (&json!("AmazonEC2RoleforSSM"), &json!("v9")));
+    assert!(!after.contains("ssm:PutInventory") && after.contains("ssm:UpdateInstanceInformation"), "{after}");
+    let outside: Vec<&Value> = report["outside"].as_array().unwrap().iter().map(|call| &call["action"]).collect();
+    assert!(outside.contains(&&json!("ssm:PutInventory")), "{outside:?}");
+    assert!(report["actions"].as_array().unwrap().iter().any(|action| action["action"] == "ssm:GetConnectionStatus"));
+    assert_eq!(report["proof"]["within_baseline"], "proved");
+    let says = "`AmazonEC2RoleforSSM` is attached in version v9, and policyc carries v8";
+    assert!(told.contains("baseline-newer") && told.contains(says), "{told}");
+
+    // A recording holds the newer document, and derives the same without the account.
+    let file = account.configure("repository", "stack.json", "demo.ledger", "attached");
+    let config = file.to_str().unwrap();
+    account.run(&["record", "--stack", "demo", "--from", "trail", "--config", config]);
+    account.run(&["derive", "--stack", "demo", "--config", config]);
+    let recorded = fs::read_to_string(file.with_file_name("policies").join("NatInstanceRole.json")).unwrap();
+    assert_eq!(recorded, after);
+}

@@ -60,6 +60,8 @@ impl Server {
                 if stopped.load(Ordering::Relaxed) {
                     return;
                 }
+                // Head and body are two writes; without this the second waits for the other side.
+                stream.set_nodelay(true).unwrap();
                 let connection = connection.clone();
                 std::thread::spawn(move || connection(stream));
             }

@@ -2,8 +2,10 @@
 
 use std::num::NonZeroUsize;
 
+use jiff::Span;
+use jiff::civil::Date;
 use policyc::ledger::{Ledger, format};
-use policyc::trail::Options;
+use policyc::trail::{Input, Observer, Options};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -94,6 +96,39 @@ proptest! {
         let whole = ledger(&[file(&shuffled)], 1);
         prop_assert_eq!(counts(&straight), counts(&whole), "an event counts once, in however many files it lies");
         prop_assert_eq!(decisions(straight), decisions(whole));
+    }
+
+    /// INVARIANT (observe-forgets).
+    #[test]
+    fn forgetting_days_that_are_over_changes_nothing(mut events in events(), again in prop::collection::vec(any::<bool>(), 30)) {
+        let day = |event: &Value| event["eventID"].as_str().unwrap()[1..].parse::<usize>().unwrap() % 4;
+        // One event names one thing here: of several whose names collapse later, each counts.
+        let mut seen = std::collections::BTreeSet::new();
+        events.retain(|event| seen.insert(event["eventID"].to_string()));
+        for event in &mut events {
+            event["eventTime"] = json!(format!("2026-09-{:02}T00:00:00Z", day(event) + 1));
+            event.as_object_mut().unwrap().remove("sharedEventID");
+        }
+        // Of each day's events some are delivered once more, with those of the next day.
+        let of = |wanted: usize| {
+            let late = |at: usize| again[at] && day(&events[at]) + 1 == wanted;
+            let all = events.iter().enumerate().filter(|(at, event)| day(event) == wanted || late(*at));
+            all.map(|(_, event)| event.clone()).collect::<Vec<_>>()
+        };
+        let delivered: Vec<Vec<Value>> = (0..5).map(of).collect();
+        let files: Vec<Vec<u8>> = delivered.iter().map(|events| file(events)).collect();
+        let (interest, options) = (made::interest(), Options { names: 2, ..Options::default() });
+        let mut observer = Observer::new(&interest, made::catalog(), options);
+        for (at, bytes) in files.iter().enumerate() {
+            observer.forget(Date::constant(2026, 9, 1).checked_add(Span::new().days(i64::try_from(at).unwrap() - 1)).unwrap());
+            observer.add(&[Input::new(format!("{at}.json.gz"), || Ok(bytes.clone()))]).unwrap();
+        }
+        let (forgetting, straight) = (observer.finish().ledger, ledger(&files, 1));
+        prop_assert_eq!(counts(&forgetting), counts(&straight));
+        prop_assert_eq!(forgetting.sources.len(), 1, "one source stands for all");
+        let records = forgetting.sources.values().flat_map(|source| source.records.values()).sum::<u64>();
+        prop_assert_eq!(records, delivered.iter().map(Vec::len).sum::<usize>() as u64);
+        prop_assert_eq!(decisions(forgetting), decisions(straight));
     }
 
     #[test]
