@@ -1,4 +1,5 @@
-//! The demo templates: without findings in cfn-lint, and what they say when they are deployed on an emulator.
+//! The demo templates: without findings in cfn-lint, and what they say when they are deployed on emulators, as they were
+//! before policyc and as they are.
 
 #![allow(
     clippy::print_stdout,
@@ -12,10 +13,13 @@
 #[path = "support/python.rs"]
 mod python;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use policyc::emit::{Ejection, eject};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 const INTERNET: &str = "cfn/ssm-session-mgr-example.yaml";
 const PRIVATELINK: &str = "cfn/ssm-session-mgr-privatelink-example.yaml";
@@ -27,6 +31,7 @@ fn root() -> PathBuf {
 /// Deploys a template with these parameters and compares one part of what came of it.
 fn check(template: &str, parameters: &[&str], expected: &Value) {
     let script = root().join("tests/emulators/deploy_demo.py");
+    // Of an absolute path, joining gives that path.
     let text = python::run(Command::new(python::python()).arg(script).arg(root().join(template)).args(parameters));
     let got: Value = serde_json::from_str(&text).unwrap();
     for (key, value) in expected.as_object().unwrap() {
@@ -53,6 +58,27 @@ fn policy(file: &str, stack: &str) -> Value {
         text = text.replace(name.as_str().unwrap(), &format!("<{id}>"));
     }
     json!([serde_json::from_str::<Value>(&text.replace("111122223333", "ACCOUNT")).unwrap()])
+}
+
+/// A template as it was before policyc: the managed policy attached, and the endpoint with what it let through then.
+fn before(folder: &TempDir, template: &str, roles: &[&str]) -> PathBuf {
+    let mut bytes = std::fs::read(root().join(template)).unwrap();
+    for role in roles {
+        let ejection = Ejection {
+            role: (*role).to_owned(),
+            policy_name: "policyc".to_owned(),
+            managed: "service-role/AmazonEC2RoleforSSM".to_owned(),
+        };
+        bytes = eject(&bytes, &ejection).unwrap().bytes;
+    }
+    let path = folder.path().join(Path::new(template).file_name().unwrap());
+    std::fs::write(&path, bytes).unwrap();
+    if template == PRIVATELINK {
+        let mut inject = Command::new(env!("CARGO_BIN_EXE_policyc"));
+        inject.arg("inject").arg(root().join("policies/demo/s3-endpoint.baseline.json")).arg(&path);
+        python::run(inject.args(["--endpoint", "S3Endpoint", "--account", "111122223333", "--region", "us-east-1"]));
+    }
+    path
 }
 
 fn bucket() -> Value {
@@ -93,6 +119,7 @@ fn public_and_nat_subnets() {
             },
             "gateways": 2,
             "endpoints": {},
+            "managed": {"PublicInstanceRole": {}, "NatInstanceRole": {}},
             "policies": {
                 "PublicInstanceRole": policy("public-instance", "ssm-demo"),
                 "NatInstanceRole": policy("nat-instance", "ssm-demo"),
@@ -136,6 +163,7 @@ fn private_subnet_without_any_gateway() {
                 "LogsEndpoint": "Interface com.amazonaws.us-east-1.logs",
                 "S3Endpoint": "Gateway com.amazonaws.us-east-1.s3",
             },
+            "managed": {"PrivateLinkInstanceRole": {}},
             "policies": {
                 "PrivateLinkInstanceRole": policy("privatelink-instance", "ssm-demo-privatelink"),
                 "S3Endpoint": policy("s3-endpoint", "ssm-demo-privatelink"),
@@ -157,6 +185,89 @@ fn private_subnet_without_any_gateway() {
             },
         }),
     );
+}
+
+/// The 41 actions are those of AmazonEC2RoleforSSM.
+#[test]
+fn before_policyc_the_managed_policy_is_attached_and_all_else_is_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let managed = json!({"AmazonEC2RoleforSSM": 41});
+    let internet = before(&folder, INTERNET, &["PublicInstanceRole", "NatInstanceRole"]);
+    check(
+        internet.to_str().unwrap(),
+        &[],
+        &json!({
+            "status": "CREATE_COMPLETE",
+            "instances": {
+                "PublicInstance": instance("PublicSubnet", "PublicInstanceRole"),
+                "NatInstance": instance("PrivateSubnet", "NatInstanceRole"),
+            },
+            "gateways": 2,
+            "policies": {"PublicInstanceRole": [], "NatInstanceRole": []},
+            "managed": {"PublicInstanceRole": managed, "NatInstanceRole": managed},
+            "bucket": bucket(),
+        }),
+    );
+    let privatelink = before(&folder, PRIVATELINK, &["PrivateLinkInstanceRole"]);
+    let baseline = std::fs::read(root().join("policies/demo/s3-endpoint.baseline.json")).unwrap();
+    let baseline: Value = serde_json::from_slice(&baseline).unwrap();
+    // What policyc writes has lists.
+    let mut through: Value = serde_json::from_str(&baseline.to_string().replace("111122223333", "ACCOUNT")).unwrap();
+    for statement in through["Statement"].as_array_mut().unwrap() {
+        for key in ["Action", "Resource"] {
+            if statement[key].is_string() {
+                statement[key] = json!([statement[key]]);
+            }
+        }
+    }
+    check(
+        privatelink.to_str().unwrap(),
+        &[],
+        &json!({
+            "status": "CREATE_COMPLETE",
+            "instances": {"PrivateLinkInstance": instance("PrivateSubnet", "PrivateLinkInstanceRole")},
+            "gateways": 0,
+            "policies": {"PrivateLinkInstanceRole": [], "S3Endpoint": [through]},
+            "managed": {"PrivateLinkInstanceRole": managed},
+        }),
+    );
+}
+
+/// Deploys the roles of a template as they were, updates them to what they are, and compares what they have.
+fn check_update(template: &str, stack: &str, roles: &[(&str, &str)]) {
+    let folder = tempfile::tempdir().unwrap();
+    let ids: Vec<&str> = roles.iter().map(|(role, _)| *role).collect();
+    let mut reader = Command::new(python::python());
+    reader.arg(root().join("tests/template_reader.py")).arg(before(&folder, template, &ids)).arg(root().join(template));
+    let parsed = python::run(&mut reader);
+    let [then, now] = parsed.lines().collect::<Vec<_>>()[..] else { panic!("{parsed}") };
+    let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let account = "111122223333";
+    let question = json!({"account": account, "region": "us-east-1", "before": parse(then), "after": parse(now)});
+    let mut child = Command::new(python::ministack())
+        .arg(root().join("tests/emulators/update_roles.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(question.to_string().as_bytes()).unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success());
+    let got: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let arn = "arn:aws:iam::aws:policy/service-role/AmazonEC2RoleforSSM";
+    let (mut before, mut after) = (json!({}), json!({}));
+    for (role, file) in roles {
+        before[role] = json!({"managed": [arn], "inline": {}});
+        let proved: Value = parse(&policy(file, stack)[0].to_string().replace("ACCOUNT", account));
+        after[role] = json!({"managed": [], "inline": {"policyc": proved}});
+    }
+    assert_eq!(got, json!({"before": before, "after": after}), "{got:#}");
+}
+
+#[test]
+fn an_update_takes_the_managed_policy_away_and_gives_the_proved_one() {
+    check_update(INTERNET, "ssm-demo", &[("PublicInstanceRole", "public-instance"), ("NatInstanceRole", "nat-instance")]);
+    check_update(PRIVATELINK, "ssm-demo-privatelink", &[("PrivateLinkInstanceRole", "privatelink-instance")]);
 }
 
 #[test]

@@ -1,19 +1,3 @@
-//! Any bytes as a ledger: no panic; what reads is written and read back the same; merging and collapsing twice change nothing.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use policyc::ledger::collapse::collapse;
-use policyc::ledger::format;
-
-fuzz_target!(|bytes: &[u8]| {
-    let Ok(ledger) = format::read(bytes) else { return };
-    let file = format::write(&ledger);
-    assert_eq!(format::read(&file).expect("a ledger reads back"), ledger);
-    let mut twice = ledger.clone();
-    twice.merge(ledger.clone());
-    assert_eq!(twice, ledger, "merging is idempotent");
-    collapse(&mut twice, 2);
-    let once = twice.clone();
-    collapse(&mut twice, 2);
-    assert_eq!(twice, once, "collapsing is idempotent");
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| policyc_fuzz::ledger::check(bytes));

@@ -1,26 +1,3 @@
-//! Any bytes as a trail: no panic; skipping reads at least what strict reading reads; and the ledger reads back.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use policyc::catalog::Catalog;
-use policyc::ledger::format;
-use policyc::trail::inflate::Limits;
-use policyc::trail::{Input, Interest, Options, observe};
-
-fuzz_target!(|bytes: &[u8]| {
-    let catalog = Catalog::embedded();
-    let interest = Interest::default();
-    let read = |skip_unreadable| {
-        let input = Input::new("x", || Ok(bytes.to_vec()));
-        let limits = Limits { size: 1 << 20, ratio: 400 };
-        let options = Options { skip_unreadable, limits, names: 2, ..Options::default() };
-        observe(&[input], &interest, catalog, &options)
-    };
-    let skipping = read(true).expect("skipping turns every error into a finding");
-    match read(false) {
-        Ok(strict) => assert_eq!(strict, skipping),
-        Err(_) => assert!(!skipping.findings.is_empty(), "what is skipped is told"),
-    }
-    let file = format::write(&skipping.ledger);
-    assert_eq!(format::read(&file).expect("a ledger reads back"), skipping.ledger);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| policyc_fuzz::trail::check(bytes));

@@ -47,13 +47,16 @@ impl Target<'_> {
         self.node.span().end.saturating_sub(1)
     }
 
-    fn write(&self, entry: Entry<'_>, layout: &Layout, style: &Style) -> String {
+    /// The entry as it is written at an offset: the line there tells how deep it stands and how lines end, so that it is
+    /// written alike when it is replaced.
+    fn write(&self, entry: Entry<'_>, at: usize, style: &Style) -> String {
+        let layout = &self.layout(at);
         let mut writer = Writer::new(style, self.doc.format());
         match entry {
             Entry::Pair(pair) => writer.flow_pair(&pair.key, &pair.value, layout),
             Entry::Item(item) => writer.flow(&item.value, layout, Context::Flow),
         }
-        writer.finish(LineEnd::near(self.text(), self.node.span().start))
+        writer.finish(LineEnd::near(self.text(), at))
     }
 
     fn line_break(&self, at: usize) -> String {
@@ -71,7 +74,13 @@ pub(super) fn put(target: &Target<'_>, place: Place, entry: Entry<'_>, style: &S
     };
     let child = target.child(index)?;
     let own_line = first_on_line(target.text(), child.start);
-    let written = target.write(entry, &target.layout(child.start), style);
+    let next = target.children.get(index + 1).map_or(target.inner_end(), |next| next.start);
+    let comma = target.comma(child.end..next);
+    let at = match place {
+        Place::After(_) | Place::End if !own_line => comma.unwrap_or(child.end),
+        _ => child.start,
+    };
+    let written = target.write(entry, at, style);
     let gap = if style.comma_blank { " " } else { "" };
     Ok(match place {
         Place::Over { .. } => vec![Edit::new(child, written)],
@@ -83,8 +92,6 @@ pub(super) fn put(target: &Target<'_>, place: Place, entry: Entry<'_>, style: &S
         }
         Place::Before(_) => vec![Edit::insert(child.start, format!("{written},{gap}"))],
         Place::After(_) | Place::End => {
-            let next = target.children.get(index + 1).map_or(target.inner_end(), |next| next.start);
-            let comma = target.comma(child.end..next);
             let before = if own_line { target.line_break(child.start) } else { gap.to_owned() };
             match comma {
                 None if own_line && target.doc.comment_after(child.end).is_some_and(|comment| comment.start < next) => {

@@ -124,12 +124,14 @@ impl Votes {
             Kind::Alias => {}
             Kind::Scalar(style) => self.scalar(doc, node, style),
             Kind::Sequence(style) => {
-                self.separators(doc, &node.items().map(|item| item.full_span()).collect::<Vec<_>>(), &span, style);
+                let items = node.items().filter(|item| !skipped(*item, skip)).map(|item| item.full_span());
+                self.separators(doc, &items.collect::<Vec<_>>(), &span, style);
                 node.items().for_each(|item| self.node(doc, item, skip));
             }
             Kind::Mapping(style) => {
                 if style == Collection::Flow {
-                    self.flow_indent(doc.text(), &span, node.entries().next().map(|(key, _)| key.full_span().start));
+                    let first = node.entries().find(|(_, value)| !skipped(*value, skip));
+                    self.flow_indent(doc.text(), &span, first.map(|(key, _)| key.full_span().start));
                 }
                 for (key, value) in node.entries().filter(|(_, value)| !skipped(*value, skip)) {
                     self.entry(doc, key, value, style);

@@ -4,6 +4,7 @@ usage: deploy_demo.py TEMPLATE [PARAMETER=VALUE ...]
 
 What moto leaves out comes from the parsed template: bucket policies, which subnet has which route table, and of what
 CloudFormation makes the metadata options of an instance, the outbound rules of a security group, and most settings of a bucket.
+Managed policies of roles are left out too, and are attached here as the template names them.
 """
 
 import ast
@@ -49,6 +50,7 @@ def deploy(client, path, parameters):
     logical = {v: k for k, v in physical.items() if not k.endswith(("Attachment", "Routing", "Route"))}
     template = cfnlint.decode.decode(path)[0]
     ec2, s3 = client("ec2"), client("s3")
+    attach(client("iam"), template, physical)
     outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
     for key, value in outputs.items():
         for name, id in physical.items():
@@ -63,6 +65,7 @@ def deploy(client, path, parameters):
         "gateways": gateways(ec2, physical["Vpc"]),
         "endpoints": endpoints(ec2, logical),
         "policies": policies(client("iam"), ec2, physical, logical),
+        "managed": managed(client("iam"), physical),
         "inbound": rules(template, ec2, physical),
         "bucket": bucket(s3, physical["SessionLogBucket"], template),
         "log_group": retention(client("logs"), physical["SessionLogGroup"]),
@@ -147,6 +150,32 @@ def policies(iam, ec2, physical, logical):
         if endpoint["VpcEndpointId"] in logical and endpoint["VpcEndpointType"] == "Gateway":
             result[logical[endpoint["VpcEndpointId"]]] = [plain(endpoint["PolicyDocument"])]
     return result
+
+
+def attach(iam, template, physical):
+    for name, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::IAM::Role":
+            for entry in resource["Properties"].get("ManagedPolicyArns", []):
+                arn = entry["Fn::Sub"] if isinstance(entry, dict) else entry
+                # An ARN of no policy is an error.
+                iam.attach_role_policy(RoleName=physical[name], PolicyArn=arn.replace("${AWS::Partition}", "aws"))
+
+
+def managed(iam, physical):
+    """The managed policies of roles: name, and how many actions their documents allow."""
+    result = {}
+    for name, id in physical.items():
+        if name.endswith("Role"):
+            found = iam.list_attached_role_policies(RoleName=id)["AttachedPolicies"]
+            result[name] = {p["PolicyName"]: actions(iam, p["PolicyArn"]) for p in found}
+    return result
+
+
+def actions(iam, arn):
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    lists = [s["Action"] if isinstance(s["Action"], list) else [s["Action"]] for s in document["Statement"]]
+    return len({action for one in lists for action in one})
 
 
 def rules(template, ec2, physical):
