@@ -79,7 +79,9 @@ impl Coverage {
             let own = selectors.selectors.iter().filter(|s| s.category() == category);
             own.filter_map(|s| s.whole(role)).collect()
         };
-        let (management, data) = (of("Management"), of("Data"));
+        // Which resources an event is about is no field of management events.
+        let management: Vec<Logged> = of("Management").into_iter().filter(|logged| logged.places.is_none()).collect();
+        let data = of("Data");
         // How the ARNs of what is shown begin, by type; all begin with nothing.
         let typed = |reads: bool| -> BTreeMap<&String, BTreeSet<String>> {
             let fits = data.iter().filter(|l| if reads { l.reads } else { l.writes });
@@ -227,6 +229,7 @@ mod tests {
         check(&management(r#",{"Field":"readOnly","Equals":["true"]}"#), &[], &[], &[Hidden::ManagementWrites]);
         check(&management(r#",{"Field":"eventSource","NotEquals":["kms.amazonaws.com"]}"#), &[], &["kms.amazonaws.com"], &[]);
         check(&management(r#",{"Field":"eventSource","Equals":["ssm.amazonaws.com"]}"#), &[], &[], ALL);
+        check(&management(r#",{"Field":"resources.ARN","StartsWith":["arn:aws:s3:::one/"]}"#), &[], &[], ALL);
     }
 
     #[test]

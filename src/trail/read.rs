@@ -30,6 +30,8 @@ pub(super) struct Reader<'a> {
     digits: Digits,
     records: BTreeMap<&'static str, u64>,
     broken: usize,
+    /// The day of which data events of a type were noted last: most records of a file are of one day.
+    noted: BTreeMap<String, String>,
     out: Gathered,
 }
 
@@ -38,7 +40,8 @@ const TOLD: usize = 20;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(reading: &'a Reading<'a>, name: &'a str, digits: Digits) -> Self {
-        Self { reading, name, digits, records: BTreeMap::new(), broken: 0, out: Gathered::default() }
+        let (records, noted) = (BTreeMap::new(), BTreeMap::new());
+        Self { reading, name, digits, records, broken: 0, noted, out: Gathered::default() }
     }
 
     /// Takes a record, or one that cannot be read; `bytes` is the whole file.
@@ -128,10 +131,15 @@ impl<'a> Reader<'a> {
         {
             let touched: Vec<Option<Touched<'_>>> =
                 serde_json::from_str(resources.get()).map_err(|error| super::scan::reason(&error))?;
-            // What has no time says nothing of any day.
-            let Some(time) = normal_time(&glance.event_time) else { return Ok(()) };
+            let day = glance.event_time.get(..10).filter(|_| glance.event_time.ends_with('Z'));
             for kind in touched.iter().flatten().map(|one| &*one.kind).filter(|kind| !kind.is_empty()) {
+                if day.is_some() && self.noted.get(kind).map(String::as_str) == day {
+                    continue;
+                }
+                // What has no time says nothing of any day.
+                let Some(time) = normal_time(&glance.event_time) else { continue };
                 self.out.coverage.saw(kind, &Days::between(&time, &time));
+                self.noted.extend(day.map(|day| (kind.to_owned(), day.to_owned())));
             }
         }
         Ok(())

@@ -92,7 +92,7 @@ fn everything_that_runs_with_the_role_is_found() {
         let mut own = report["findings"].as_array().unwrap().iter().filter(|f| f["code"] == code).map(|f| text(&f["message"]));
         assert!(own.any(|m| m.contains(action) && m.contains(&forbids)), "{code} {action}: {codes:?}");
     };
-    says("seen-but-forbidden", "`ssmmessages:");
+    says("seen-but-forbidden", "`logs:");
     says("floor-forbidden", "`ssmmessages:OpenDataChannel`");
     let passed = report["forbidden"].as_array().unwrap();
     assert!(
