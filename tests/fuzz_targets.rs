@@ -2,6 +2,7 @@
 //!
 //! `PROPTEST_CASES` sets how many mutants a target gets. docs/fuzzing.md says how to run the fuzzer itself.
 
+#![cfg(feature = "aws")] // its XML reader is among what is checked
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -12,7 +13,6 @@
     unreachable_pub
 )] // a test says what is wrong by panicking
 
-#[cfg(feature = "aws")] // its XML reader is among what is checked
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
@@ -223,7 +223,6 @@ fn mutate(mut bytes: Vec<u8>, seeds: &[Vec<u8>], mutations: &[Mutation]) -> Vec<
 }
 
 /// What did not hold once, by target.
-#[cfg(feature = "aws")]
 const FOUND: &[(&str, &str)] = &[
     // A list whose entries begin on lines of different depth: the place of an entry told how deep it stands, not its line.
     (
@@ -242,19 +241,16 @@ const FOUND: &[(&str, &str)] = &[
     ),
 ];
 
-#[cfg(feature = "aws")]
 fn target(name: &str) -> fn(&[u8]) {
     targets::TARGETS.iter().find(|(own, _)| *own == name).unwrap().1
 }
 
-#[cfg(feature = "aws")]
 #[test]
 fn what_was_found_once_holds() {
     FOUND.iter().for_each(|(name, text)| target(name)(text.as_bytes()));
 }
 
 /// Runs a target over its seeds as they are, and over mutants of them: always the same ones, unless it is said how many.
-#[cfg(feature = "aws")]
 fn run(name: &str) {
     let check = target(name);
     let seeds = seeds(name);
@@ -275,7 +271,6 @@ fn run(name: &str) {
     held.unwrap_or_else(|e| panic!("{e}"));
 }
 
-#[cfg(feature = "aws")]
 macro_rules! targets {
     ($($name:ident)*) => {
         $(#[test] fn $name() { run(stringify!($name)); })*
@@ -284,10 +279,8 @@ macro_rules! targets {
     };
 }
 
-#[cfg(feature = "aws")]
 targets!(certificate config coverage description endpoint ledger policy template trail xml);
 
-#[cfg(feature = "aws")]
 #[test]
 fn what_is_run_here_is_what_the_fuzzer_runs() {
     let ours: BTreeSet<&str> = targets::TARGETS.iter().map(|(name, _)| *name).collect();
