@@ -7,6 +7,7 @@
 //! and [`resolve`] undoes that with the values of a stack, so that what was written can be compared with what was
 //! proved.
 
+pub mod cdk;
 pub mod cloudformation;
 pub mod effective;
 mod eject;

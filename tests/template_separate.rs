@@ -168,3 +168,27 @@ fn what_would_not_deploy_is_refused() {
     let error = run(&taken, AttachAs::RolePolicy, empty()).unwrap_err();
     assert_eq!(error, "`RoleDerivedPolicy` is a resource of another type, and policyc would call the policy so; rename it");
 }
+
+#[test]
+fn nothing_waits_for_what_may_not_be_there() {
+    let text = TEMPLATE.replace(
+        "      - arn:aws:iam::aws:policy/service-role/AmazonEC2RoleforSSM # needs it\n",
+        "      - !If [Managed, arn:aws:iam::aws:policy/service-role/AmazonEC2RoleforSSM, !Ref AWS::NoValue]\n",
+    );
+    assert_ne!(text, TEMPLATE);
+    let request = Injection {
+        role: "Role".to_owned(),
+        remove_managed: vec!["AmazonEC2RoleforSSM".to_owned()],
+        policy_name: "derived".to_owned(),
+        section: Value::map([("Statement", Value::Seq(Vec::new()))]),
+        regional: Vec::new(),
+        comments: Vec::new(),
+    };
+    let refused = attach(text.as_bytes(), &request, AttachAs::RolePolicy).unwrap_err().to_string();
+    let want =
+        "the policy of `Role` would stand under a condition, and `Server`, which has to wait for it, does not; attach it inline";
+    assert_eq!(refused, want);
+    let all = text.replace("    Type: AWS::EC2::Instance\n", "    Type: AWS::EC2::Instance\n    Condition: Managed\n");
+    let all = all.replace("    Type: AWS::EC2::LaunchTemplate\n", "    Type: AWS::EC2::LaunchTemplate\n    Condition: Managed\n");
+    assert!(attach(all.as_bytes(), &request, AttachAs::RolePolicy).is_ok());
+}

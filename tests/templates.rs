@@ -14,11 +14,16 @@
 #[path = "support/python.rs"]
 mod python;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use policyc::catalog::Catalog;
+use policyc::emit::StackValues;
+use policyc::emit::place::{Placement, place};
+use policyc::iam::Policy;
+use policyc::stack::config::AttachAs;
 use serde_json::{Value as Json, json};
 use similar::{ChangeTag, TextDiff};
 use tempfile::TempDir;
@@ -234,6 +239,113 @@ fn every_role_of_every_template() {
     assert!(cases.len() >= 9, "only {} roles were seen", cases.len());
     for ((at, role, before), after) in cases.iter().zip(read(&files)) {
         assert_intended(before, &after, role, at);
+    }
+}
+
+/// The other two forms, through the library: the command does nothing else with them.
+fn separately(text: &str, role: &str, policy: &str, form: AttachAs) -> Result<String, String> {
+    let policy = Policy::parse(policy.as_bytes()).unwrap();
+    let values = StackValues {
+        partition: "aws".to_owned(),
+        region: "us-east-1".to_owned(),
+        account: "123456789012".to_owned(),
+        ..StackValues::default()
+    };
+    let placement = Placement {
+        role,
+        replaces: "AmazonEC2RoleforSSM",
+        attach_as: form,
+        policy: &policy,
+        reasons: &BTreeMap::new(),
+        comments: &[],
+        values: &values,
+    };
+    let placed = place(text.as_bytes(), &placement, Catalog::embedded()).map_err(|e| e.to_string())?;
+    Ok(String::from_utf8(placed.bytes).unwrap())
+}
+
+/// Exactly the intended change: the managed policy is gone, one resource has come, and who waits for it.
+fn assert_apart(before: &Json, after: &Json, role: &str, form: AttachAs, at: &str) {
+    let (mut left, mut right) = (before.clone(), after.clone());
+    let resource = right["Resources"].as_object_mut().unwrap().shift_remove(&format!("{role}DerivedPolicy")).unwrap();
+    let kind = if form == AttachAs::RolePolicy { "AWS::IAM::RolePolicy" } else { "AWS::IAM::ManagedPolicy" };
+    assert_eq!(resource["Type"], kind, "{at}");
+    assert_eq!(resource["Properties"]["PolicyDocument"], json!({"Version": "2012-10-17", "Statement": portable()}), "{at}");
+    let names = |value: Option<Json>| -> Vec<Json> {
+        match value {
+            Some(Json::Array(items)) => items,
+            Some(one) => vec![one],
+            None => Vec::new(),
+        }
+    };
+    for (id, own) in right["Resources"].as_object_mut().unwrap() {
+        let now = names(own.as_object_mut().unwrap().shift_remove("DependsOn"));
+        let then = names(left["Resources"][id].as_object_mut().unwrap().shift_remove("DependsOn"));
+        let come: Vec<&Json> = now.iter().filter(|name| !then.contains(name)).collect();
+        assert!(then.iter().all(|name| now.contains(name)), "{at}: {id} no longer waits for something");
+        assert!(come.iter().all(|name| **name == json!(format!("{role}DerivedPolicy"))), "{at}: {id} waits for {come:?}");
+    }
+    for json in [&mut left, &mut right] {
+        let properties = json.pointer_mut(&format!("/Resources/{role}/Properties")).unwrap().as_object_mut().unwrap();
+        let managed = properties.shift_remove("ManagedPolicyArns").unwrap_or_default();
+        let (ours, others) = split_policies(&properties.shift_remove("Policies").unwrap_or_default());
+        assert!(ours.is_empty(), "{at}: an inline section stays");
+        properties.insert("kept".to_owned(), json!([without_ssm(&managed), others]));
+    }
+    assert!(!after["Resources"][role]["Properties"]["ManagedPolicyArns"].to_string().to_lowercase().contains(SSM), "{at}");
+    assert_eq!(left.to_string(), right.to_string(), "{at}");
+}
+
+#[test]
+fn every_role_of_every_template_in_the_other_two_forms() {
+    let desk = Desk::new();
+    let (mut cases, mut files, mut refused) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for (n, sample) in samples().into_iter().enumerate() {
+        let ending = Path::new(&sample.name).extension().unwrap().to_string_lossy().into_owned();
+        let before = desk.put(&format!("{n}-before.{ending}"), &sample.text);
+        for (m, role) in sample.roles().into_iter().enumerate() {
+            for form in [AttachAs::RolePolicy, AttachAs::ManagedPolicy] {
+                let at = format!("{}: {role} as {form:?}", sample.name);
+                let put = |text: &str, policy: &str| separately(text, &role, policy, form);
+                let one = match put(&sample.text, FIRST) {
+                    Ok(one) => one,
+                    Err(why) => {
+                        refused.insert(format!("{role}: {why}"));
+                        continue;
+                    }
+                };
+                let crlf = put(&sample.text.replace('\n', "\r\n"), FIRST).unwrap();
+                assert_eq!(crlf, one.replace('\n', "\r\n"), "{at}");
+                assert_eq!(put(&one, FIRST).unwrap(), one, "{at}: again");
+                let two = put(&one, SECOND).unwrap();
+                assert_ne!(two, one, "{at}");
+                assert_eq!(put(&two, FIRST).unwrap(), one, "{at}: back");
+                let (gone, _) = changed_lines(&sample.text, &one);
+                let own = |line: &&str| line.contains("DependsOn") || line.trim_start().starts_with("- ");
+                let rest: Vec<&str> = gone.iter().filter(|line| !own(line)).copied().collect();
+                assert!(rest.iter().all(|line| may_go(line, &gone.concat())), "{at} lost:\n{}", gone.concat());
+                let after = desk.put(&format!("{n}-{m}-{form:?}-after.{ending}"), &one);
+                cases.push((at, role.clone(), form, sample.meaning.clone(), before.clone()));
+                files.push(after);
+            }
+        }
+    }
+    let waits = |why: &String| why.contains("which has to wait for it, does not; attach it inline");
+    assert!(refused.iter().all(waits), "{refused:#?}");
+    assert!(cases.len() >= 14, "only {} were seen", cases.len());
+    for ((at, role, form, before, _), after) in cases.iter().zip(read(&files)) {
+        assert_apart(before, &after, role, *form, at);
+    }
+    // A role whose own id is none for CloudFormation gives its policy such an id.
+    let linted: Vec<_> = cases.iter().zip(&files).filter(|(case, _)| case.1.bytes().all(|b| b.is_ascii_alphanumeric())).collect();
+    let both: BTreeSet<PathBuf> = linted.iter().flat_map(|(case, after)| [case.4.clone(), (*after).clone()]).collect();
+    let found = lint(&both.into_iter().collect::<Vec<_>>());
+    let of = |path: &Path| found.get(path.to_str().unwrap()).cloned().unwrap_or_default();
+    for ((at, .., before), after) in linted {
+        let before = of(before);
+        for (message, times) in of(after) {
+            assert!(times <= before.get(&message).copied().unwrap_or(0), "{at}: {message:?}, {times} times");
+        }
     }
 }
 

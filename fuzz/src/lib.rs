@@ -14,8 +14,11 @@ pub mod template;
 pub mod trail;
 pub mod xml;
 
-/// Every target by name. Each panics where something does not hold.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A target by its name; it panics where something does not hold.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
     ("certificate", certificate::check),
     ("config", config::check),
     ("coverage", coverage::check),

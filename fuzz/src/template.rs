@@ -4,7 +4,7 @@
 
 use policyc::emit::effective::{effective, endpoints};
 use policyc::emit::separate::attach;
-use policyc::emit::{InjectError, Injected, Injection, inject, role_of, roles, section_lines};
+use policyc::emit::{InjectError, Injected, Injection, inject, map_name, role_of, roles, section_lines};
 use policyc::stack::config::AttachAs;
 use policyc::template::{Document, Format, Node, Value};
 
@@ -62,6 +62,10 @@ fn shown(left: &[u8], right: &[u8]) -> String {
 /// it; none of them goes.
 fn outside(doc: &Document, role: &str, after: &[u8]) {
     let Some(node) = doc.get(&["Resources", role]) else { return };
+    // A map of names of the role's own goes with the section that looked things up in it.
+    if doc.get(&["Mappings", &map_name(role)]).is_some() {
+        return;
+    }
     let (text, span) = (doc.text(), node.full_span());
     let after = String::from_utf8_lossy(after);
     let before = text.get(..span.start).unwrap_or_default();

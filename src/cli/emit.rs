@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
+use serde_json::Value;
+
 use super::error::CliError;
 use super::{Outcome, Verdict, derive, documents, files, print};
+use crate::emit::cdk::cdk;
 use crate::emit::terraform::terraform;
-use crate::iam::Policy;
+use crate::iam::{Policy, everyone};
+use crate::prove::document::reader;
 
 /// Write a policy for another tool, from the same model as the policy file.
 #[derive(clap::Args)]
@@ -41,11 +45,20 @@ enum EmitFormat {
 pub(super) fn run(args: &Args) -> Outcome {
     let named = documents::load(std::slice::from_ref(&args.policy))?;
     let Some(named) = named.first() else { return Err(CliError::usage("no policy")) };
-    named.document()?;
-    let policy = Policy::parse(&named.bytes).map_err(|e| CliError::input(&named.path, e))?;
+    let read = reader([named.bytes.as_slice()]);
+    read(&named.bytes).map_err(|e| CliError::input(&named.path, e))?;
+    let json: Value = serde_json::from_slice(&named.bytes).map_err(|e| CliError::input(&named.path, e))?;
+    // What names a principal, which is everyone, is the policy of an endpoint.
+    let of_endpoint = Policy::from_value(&json).is_err();
+    let policy = if of_endpoint { everyone::read(&json) } else { Policy::from_value(&json) };
+    let policy = policy.map_err(|e| CliError::input(&named.path, e))?;
     let bytes = match args.format {
-        EmitFormat::Terraform => terraform(&policy, &args.name).map_err(|e| CliError::usage(e.to_string()))?.into_bytes(),
-        EmitFormat::Cdk | EmitFormat::Json => derive::json(&policy.to_value())?,
+        EmitFormat::Terraform => {
+            terraform(&policy, of_endpoint, &args.name).map_err(|e| CliError::usage(e.to_string()))?.into_bytes()
+        }
+        EmitFormat::Cdk => derive::json(&cdk(&policy, of_endpoint).map_err(|e| CliError::usage(e.to_string()))?)?,
+        EmitFormat::Json if of_endpoint => derive::json(&everyone::write(&policy))?,
+        EmitFormat::Json => derive::json(&policy.to_value())?,
     };
     match &args.out {
         Some(path) => _ = files::write_all(&[(path.clone(), bytes)])?,

@@ -168,7 +168,7 @@ fn baseline(
         name: files::name(&path),
         version: String::new(),
         sha256: question::digest(&bytes),
-        policy: everyone::read(&json).map_err(|e| wrong(context, wanted, format!("its baseline: {e}")))?,
+        policy: everyone::read(&json).map_err(|e| wrong(context, wanted, format!("its baseline: {e}")))?.modern(),
         bytes: bytes.clone(),
     };
     Ok((baseline, findings, wanted.baseline.is_none().then_some((path, bytes))))

@@ -72,7 +72,7 @@ pub(super) fn baseline(text: &str) -> Result<Baseline, CliError> {
         return Err(CliError::usage(format!("the policy `{text}` is neither a file nor one of {}", known.join(", "))));
     }
     let bytes = files::read(&path)?;
-    let policy = Policy::parse(&bytes).map_err(|e| CliError::input(&path, e))?;
+    let policy = Policy::parse(&bytes).map_err(|e| CliError::input(&path, e))?.modern();
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Baseline { name, version: String::new(), sha256: digest(&bytes), bytes, policy })
 }
@@ -80,7 +80,7 @@ pub(super) fn baseline(text: &str) -> Result<Baseline, CliError> {
 /// A document that a description has.
 pub(super) fn read(document: Document) -> Result<Baseline, CliError> {
     let Document { name, version, bytes } = document;
-    let policy = Policy::parse(&bytes).map_err(|e| CliError::input(Path::new(&name), e))?;
+    let policy = Policy::parse(&bytes).map_err(|e| CliError::input(Path::new(&name), e))?.modern();
     Ok(Baseline { name, version, sha256: digest(&bytes), bytes, policy })
 }
 

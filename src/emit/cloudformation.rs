@@ -125,6 +125,16 @@ pub enum InjectError {
         /// The line, counted from 1.
         line: usize,
     },
+    /// The policy would stand under a condition that what has to wait for it does not stand under.
+    #[error(
+        "the policy of `{role}` would stand under a condition, and `{user}`, which has to wait for it, does not; attach it inline"
+    )]
+    Waits {
+        /// The logical id of the role.
+        role: String,
+        /// The logical id of the instance, launch template and the like.
+        user: String,
+    },
     /// The policy is attached under too many conditions, or shares one with another policy.
     #[error(
         "role `{role}` has the policy under more conditions than the section can follow, or beside another policy in one `Fn::If`; attach it under one condition, and derive again"

@@ -71,6 +71,11 @@ pub(crate) fn attach_to(doc: &Document, request: &Injection, kind: AttachAs) -> 
         notes.push(Note::NothingReplaced);
     }
     let condition = condition(&presence, condition_of(doc, &request.role), &request.role)?;
+    // What waits for a resource that may not be there is an error for CloudFormation's linter (E3005).
+    let waits = |user: &String| condition.is_some() && condition_of(doc, user) != condition.as_deref();
+    if let Some(user) = waiting(doc, &request.role).into_iter().find(waits) {
+        return Err(InjectError::Waits { role: request.role.clone(), user });
+    }
     let left = match role.managed {
         Some((_, node)) => wanted.strip(node, &style)?,
         None => Left::Value(Vec::new()),

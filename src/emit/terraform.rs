@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use crate::iam::{ActionSpec, Effect, Policy, ResourceSpec, Statement};
+use crate::iam::{ActionSpec, Effect, Pattern, Policy, ResourceSpec, Statement};
 
 /// Why a policy cannot be written for Terraform. Its author is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,11 +18,12 @@ pub enum TerraformError {
     Name(String),
 }
 
-/// Writes `data "aws_iam_policy_document" "NAME"`.
+/// Writes `data "aws_iam_policy_document" "NAME"`; `everyone` gives every statement the principal `*`, as endpoints want it
+/// (Terraform AWS Provider, "Data Source: aws_iam_policy_document", "Wildcard Principals"; read 2026-11).
 ///
 /// # Errors
 /// [`TerraformError::Name`] where `name` cannot be one, [`TerraformError::Ampersand`] where a text has no spelling.
-pub fn terraform(policy: &Policy, name: &str) -> Result<String, TerraformError> {
+pub fn terraform(policy: &Policy, everyone: bool, name: &str) -> Result<String, TerraformError> {
     let first = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     if !first || !name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)) {
         return Err(TerraformError::Name(name.to_owned()));
@@ -31,11 +32,12 @@ pub fn terraform(policy: &Policy, name: &str) -> Result<String, TerraformError> 
     if !policy.variables {
         out += "  version = \"2008-10-17\"\n\n";
     }
-    let statements = policy.statements.iter().map(|one| statement(one, policy.variables)).collect::<Result<Vec<_>, _>>()?;
+    let statements =
+        policy.statements.iter().map(|one| statement(one, policy.variables, everyone)).collect::<Result<Vec<_>, _>>()?;
     Ok(out + &statements.join("\n") + "}\n")
 }
 
-fn statement(statement: &Statement, variables: bool) -> Result<String, TerraformError> {
+fn statement(statement: &Statement, variables: bool, everyone: bool) -> Result<String, TerraformError> {
     let effect = if statement.effect == Effect::Allow { "Allow" } else { "Deny" };
     let mut out = String::from("  statement {\n");
     if statement.sid.is_empty() {
@@ -47,13 +49,17 @@ fn statement(statement: &Statement, variables: bool) -> Result<String, Terraform
         ActionSpec::Only(patterns) => ("actions", patterns),
         ActionSpec::AllBut(patterns) => ("not_actions", patterns),
     };
-    let texts = |patterns: &[crate::iam::Pattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let text = |pattern: &Pattern| if variables { pattern.to_string() } else { pattern.to_2008() };
+    let texts = |patterns: &[Pattern]| patterns.iter().map(text).collect::<Vec<_>>();
     out += &list("    ", actions, &texts(patterns), variables)?;
     let (resources, patterns) = match &statement.resources {
         ResourceSpec::Only(patterns) => ("resources", patterns),
         ResourceSpec::AllBut(patterns) => ("not_resources", patterns),
     };
     out += &list("    ", resources, &texts(patterns), variables)?;
+    if everyone {
+        out += "\n    principals {\n      type        = \"*\"\n      identifiers = [\"*\"]\n    }\n";
+    }
     for (operator, key, values) in statement.conditions.iter() {
         let (operator, key) = (quoted(operator, variables)?, quoted(key, variables)?);
         let _ = writeln!(out, "\n    condition {{\n      test     = {operator}\n      variable = {key}");

@@ -120,8 +120,25 @@ impl Policy {
     pub fn to_value(&self) -> Value {
         let mut object = Map::new();
         object.insert("Version".into(), Value::from(if self.variables { "2012-10-17" } else { "2008-10-17" }));
-        object.insert("Statement".into(), self.statements.iter().map(Statement::to_value).collect());
+        object.insert("Statement".into(), self.statements.iter().map(|one| one.to_value(self.variables)).collect());
         Value::Object(object)
+    }
+
+    /// The same policy in version 2012-10-17, for what knows no other: what would become a variable is written so that
+    /// it does not.
+    #[must_use]
+    pub fn modern(&self) -> Self {
+        if self.variables {
+            return self.clone();
+        }
+        let plain = |statement: &Statement| {
+            let tests = statement.conditions.iter();
+            let conditions = tests.fold(Conditions::none(), |all, (operator, key, values)| {
+                all.and(operator, key, values.iter().map(|value| value.replace("${", "${$}{")))
+            });
+            Statement { conditions, ..statement.clone() }
+        };
+        Self::new(self.statements.iter().map(plain).collect())
     }
 
     /// The document as people read it: two spaces, one entry a line, a line end at the end.
@@ -140,10 +157,11 @@ impl Policy {
 }
 
 impl Statement {
-    /// The statement as JSON.
+    /// The statement as JSON, for a document with or without variables.
     #[must_use]
-    pub fn to_value(&self) -> Value {
-        let list = |patterns: &[Pattern]| -> Value { patterns.iter().map(|p| Value::from(p.to_string())).collect() };
+    pub fn to_value(&self, variables: bool) -> Value {
+        let text = |pattern: &Pattern| if variables { pattern.to_string() } else { pattern.to_2008() };
+        let list = |patterns: &[Pattern]| -> Value { patterns.iter().map(|p| Value::from(text(p))).collect() };
         let mut object = Map::new();
         if !self.sid.is_empty() {
             object.insert("Sid".into(), Value::from(self.sid.as_str()));
@@ -251,6 +269,18 @@ mod tests {
         let again = Policy::parse(policy.to_json().as_bytes()).unwrap();
         assert_eq!(policy, again);
         assert!(policy.to_json().contains(r#""aws:SecureTransport": "true""#), "{}", policy.to_json());
+    }
+
+    #[test]
+    fn old_documents_keep_their_text() {
+        let text = r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Action":["s3:*"],"Resource":["a/${aws:username}/$?"],"Condition":{"StringLike":{"k":"${x}$"}}}]}"#;
+        let policy = Policy::parse(text.as_bytes()).unwrap();
+        assert_eq!(policy.to_value().to_string(), text);
+        let modern = policy.modern();
+        assert_eq!(modern.statements[0].resources, policy.statements[0].resources);
+        let written = modern.to_value().to_string();
+        assert!(written.contains(r#""a/${$}{aws:username}/${$}?""#) && written.contains(r#""${$}{x}$""#), "{written}");
+        assert_eq!(modern.modern(), modern);
     }
 
     #[test]

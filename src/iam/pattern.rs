@@ -62,6 +62,17 @@ impl Pattern {
         Self { tokens }
     }
 
+    /// The text to write into a document of version 2008-10-17: `$` stands for itself there, and what needs a variable
+    /// has no spelling, so that it is written as in the newer version, where it matches less and never more.
+    #[must_use]
+    pub fn to_2008(&self) -> String {
+        let text = |token: &Token| match token {
+            Token::Char('$') => "$".to_owned(),
+            other => Self { tokens: vec![other.clone()] }.to_string(),
+        };
+        self.tokens.iter().map(text).collect()
+    }
+
     /// This pattern followed by another.
     #[must_use]
     pub fn then(&self, other: &Self) -> Self {
