@@ -1,7 +1,8 @@
 //! A ledger as it lies in a repository: what decides, and little else.
 //!
 //! INVARIANT (recording-stable): the same activity is recorded as the same bytes, in whichever files or pages it came and however
-//! much of other people's was in them.
+//! much of other people's was in them. Only how often names were used that collapsed, and events that were delivered again days later,
+//! is an upper bound, because a long time is read without remembering every event of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

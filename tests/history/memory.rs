@@ -46,6 +46,8 @@ struct Done {
     calls: u64,
     instances: usize,
     seconds: f64,
+    /// How long it kept a core busy, in seconds, which does not depend on what else the machine did.
+    busy: f64,
 }
 
 /// The other process; it does nothing where it was not begun by one of the tests.
@@ -64,11 +66,15 @@ fn process() {
     let ledger = observer.finish().ledger;
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let spent = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // `utime` and `stime` in ticks, of which Linux has a hundred a second everywhere; the name before them may hold spaces.
+    let ticks = spent.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2);
     let done = Done {
         peak: peak.trim().trim_end_matches(" kB").parse().unwrap(),
         calls: ledger.uses.values().map(policyc::ledger::Evidence::calls).sum(),
         instances: ledger.uses.keys().map(|used| &used.session.name).collect::<BTreeSet<_>>().len(),
         seconds: begun.elapsed().as_secs_f64(),
+        busy: ticks.map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum(),
     };
     println!("\ndone {}", serde_json::to_string(&done).unwrap());
 }
