@@ -316,7 +316,6 @@ impl Gathered {
             sources: self.sources,
             operator_addresses: self.addresses,
             coverage: self.coverage,
-            ..Ledger::default()
         };
         if self.given != Ledger::default() {
             ledger.merge(self.given);
