@@ -209,13 +209,34 @@ fn partitions_and_missing_parameters() {
     check_in("us-gov-west-1", "s3:GetObject", get, "s3:GetObject arn:aws-us-gov:s3:::b/a");
     let document = json!({"requestParameters": {"name": "AWS-RunShellScript"}});
     check_in("cn-north-1", "ssm:GetDocument", document, "ssm:GetDocument arn:aws-cn:ssm:cn-north-1::document/AWS-RunShellScript");
-    check("s3:GetObject", Value::Null, "s3:GetObject *");
+    check("s3:GetObject", Value::Null, "s3:GetObject arn:aws:s3:::*/* (guessed)");
+    check("s3:ListObjects", Value::Null, "s3:ListBucket arn:aws:s3:::* (guessed)");
+    check("ec2:CreateTags", Value::Null, "ec2:CreateTags * (guessed)");
+    let below = json!([{"type": "AWS::S3::Object", "ARNPrefix": "arn:aws:s3:::b/x/"}, {"type": "AWS::S3::Bucket"}]);
+    let fields = json!({"resources": below, "requestParameters": null});
+    check_in("eu-west-1", "s3:GetObject", fields, "s3:GetObject arn:aws:s3:::b/x/*");
     check(
         "logs:CreateLogStream",
         Value::Null,
         "logs:CreateLogStream arn:aws:logs:eu-west-1:111122223333:log-group:*:log-stream:* (guessed)",
     );
     check("kms:Decrypt", Value::Null, "kms:Decrypt arn:aws:kms:eu-west-1:111122223333:key/* (guessed)");
+}
+
+/// Parameters of other accounts go by their ARN, alone or beside names; a selector is no part of what IAM is asked about.
+#[test]
+fn parameters_by_arn() {
+    let theirs = |rest: &str| format!("arn:aws:ssm:eu-west-1:999900001111:parameter/{rest}");
+    let own = "arn:aws:ssm:eu-west-1:111122223333:parameter";
+    check("ssm:GetParameter", json!({"name": theirs("x:2")}), &format!("ssm:GetParameter {}", theirs("x")));
+    check("ssm:GetParameters", json!({"names": [theirs("x")]}), &format!("ssm:GetParameters {}", theirs("x")));
+    let names = json!({"names": [theirs("shared/x"), theirs("y:label"), "/own/z", "plain:3"]});
+    let expected = format!(
+        "ssm:GetParameters {}\nssm:GetParameters {}\nssm:GetParameters {own}/own/z\nssm:GetParameters {own}/plain",
+        theirs("shared/x"),
+        theirs("y")
+    );
+    check("ssm:GetParameters", names, &expected);
 }
 
 #[test]
@@ -243,6 +264,20 @@ fn refusals_name_action_and_resource() {
     check_in("eu-west-1", "logs:DescribeLogStreams", fields.clone(), expected);
     let refused = record("eu-west-1", "logs:DescribeLogStreams", fields);
     assert_eq!(outcome(&refused, Catalog::embedded()), Outcome::Denied("AccessDenied".to_owned()));
+    let check = |rest: &str, expected: &str| {
+        let message =
+            format!("User: arn:aws:sts::111122223333:assumed-role/web/i is not authorized to perform: s3:GetObject{rest}");
+        let parameters = json!({"bucketName": "b", "key": "k l"});
+        let fields = json!({"errorCode": "AccessDenied", "errorMessage": message, "requestParameters": parameters});
+        check_in("eu-west-1", "s3:GetObject", fields, &format!("s3:GetObject {expected}"));
+    };
+    let why = "because no identity-based policy allows the s3:GetObject action";
+    check(&format!(" on resource: \"arn:aws:s3:::b/k l\" {why}"), "arn:aws:s3:::b/k l");
+    check(&format!(" on resource: arn:aws:s3:::b/k l {why}"), "arn:aws:s3:::b/k l");
+    check(" on resource: arn:aws:s3:::b/k l with an explicit deny in a permissions boundary", "arn:aws:s3:::b/k l");
+    check(" on resource: arn:aws:s3:::b/k.", "arn:aws:s3:::b/k");
+    check(" on resource: \"arn:aws:s3:::b/k", "arn:aws:s3:::b/k l");
+    check(&format!(" {why}"), "arn:aws:s3:::b/k l");
 }
 
 /// A baseline that names a log group only with `:*` after it grants calls on the group, and so does the result.

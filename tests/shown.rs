@@ -180,6 +180,51 @@ fn days_without_data_events_are_no_evidence() {
     assert_eq!(verdict(home.path(), &[&first, &second], &[]).0, "unseen");
 }
 
+/// What is declared of the records says nothing of the days of a ledger that is read with them.
+#[test]
+fn a_declaration_is_about_the_records_and_not_about_ledgers() {
+    let home = tempfile::tempdir().unwrap();
+    let (with, without) = (selectors(&["arn:aws:s3"]), selectors(&[]));
+    let early = observed(home.path(), "early", &[inventory("2026-06-01"), inventory("2026-06-10")], Some(&without));
+    let late = observed(home.path(), "late", &[inventory("2026-09-01"), put("2026-09-01", "one")], Some(&with));
+    let (file, declared) = ("late.json", ["--coverage", "late.selectors.json"]);
+    assert_eq!(verdict(home.path(), &[&early, file], &declared).0, "blind");
+    assert_eq!(verdict(home.path(), &[file], &declared).0, "unseen");
+    // Where there are no records, it can only be about the ledgers.
+    assert_eq!(verdict(home.path(), &[&late], &declared).0, "unseen");
+}
+
+/// The agent opens its control channel once and keeps it: that the source shows no such call is no evidence. Metrics know no
+/// resources, so that seeing them is seeing all, and the namespace is narrowed to those that were seen.
+#[test]
+fn channels_last_and_metrics_are_seen_as_a_whole() {
+    let home = tempfile::tempdir().unwrap();
+    let data = |kind: &str| json!({"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}, {"Field": "resources.type", "Equals": [kind]}]});
+    let management = json!({"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]});
+    let channel = json!({"AdvancedEventSelectors": [management, data("AWS::SSMMessages::ControlChannel")]});
+    let metric = |namespace: &str| {
+        let more = json!({
+            "managementEvent": false, "eventCategory": "Data", "resources": [{"type": "AWS::CloudWatch::Metric"}],
+            "requestParameters": {"namespace": namespace},
+        });
+        record("2026-09-01", "monitoring.amazonaws.com", "PutMetricData", &more)
+    };
+    let ledger = observed(home.path(), "channel", &[inventory("2026-09-01")], Some(&channel));
+    let metrics = observed(home.path(), "metrics", &[metric("Acme/App"), inventory("2026-09-01")], None);
+    let statement = |ledger: &str, action: &str| -> Json {
+        let arguments = ["derive", "--role", ROLE, "--account", "111122223333", "--trail", ledger, "--out", "policy.json"];
+        let (code, out, err) = policyc(home.path(), &arguments);
+        assert_eq!(code, 0, "{out}{err}");
+        let policy: Json = serde_json::from_slice(&fs::read(home.path().join("policy.json")).unwrap()).unwrap();
+        let has = |s: &&Json| s["Action"].as_array().unwrap().iter().any(|a| a == action);
+        policy["Statement"].as_array().unwrap().iter().find(has).cloned().unwrap_or_else(|| panic!("{action}: {policy}"))
+    };
+    statement(&ledger, "ssmmessages:CreateControlChannel");
+    statement(&ledger, "ssmmessages:OpenControlChannel");
+    let granted = statement(&metrics, "cloudwatch:PutMetricData");
+    assert_eq!(granted["Condition"]["StringEquals"]["cloudwatch:namespace"], "Acme/App", "{granted}");
+}
+
 /// Schema 1 had one coverage and no days; it is taken for true of the days of its own ledger, and of no other.
 #[test]
 fn older_ledgers_still_read() {

@@ -22,6 +22,7 @@ use std::process::Command;
 use policyc::catalog::Catalog;
 use policyc::emit::StackValues;
 use policyc::emit::place::{Placement, place};
+use policyc::emit::render::{About, SectionTemplates};
 use policyc::iam::Policy;
 use policyc::stack::config::AttachAs;
 use serde_json::{Value as Json, json};
@@ -257,7 +258,8 @@ fn separately(text: &str, role: &str, policy: &str, form: AttachAs) -> Result<St
         attach_as: form,
         policy: &policy,
         reasons: &BTreeMap::new(),
-        comments: &[],
+        about: About::default(),
+        templates: &SectionTemplates::default(),
         values: &values,
     };
     let placed = place(text.as_bytes(), &placement, Catalog::embedded()).map_err(|e| e.to_string())?;

@@ -89,6 +89,9 @@ pub struct FeatureNeed {
     pub on: On,
     /// Why, as half a sentence.
     pub why: String,
+    /// Whether one call does for longer than any window: then its absence shows nothing, whatever the source shows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lasts: bool,
 }
 
 /// On what a feature needs a permission.

@@ -163,6 +163,7 @@ fn command(args: &Args) -> String {
         ("--replaces", Some(args.replaces.clone()).filter(|name| name != DEFAULT)),
         ("--attach-as", form.filter(|_| AttachAs::from(args.attach_as) != AttachAs::Inline)),
         ("--account", Some(args.account.clone()).filter(|id| !id.is_empty())),
+        ("--section-templates", args.section_templates.as_deref().map(named)),
         ("--region", Some(args.region.clone()).filter(|name| !name.is_empty())),
     ];
     let options = options.into_iter().filter_map(|(option, value)| Some([option.to_owned(), value?])).flatten();

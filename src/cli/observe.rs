@@ -1,7 +1,7 @@
 //! `policyc observe`: records → ledger.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::arguments::TrailArgs;
 use super::error::CliError;
@@ -52,25 +52,31 @@ pub(super) fn observe(args: &TrailArgs, interest: Interest, catalog: &Catalog) -
         .iter()
         .map(|path| trail::Input::new(path.display().to_string(), || files::read(path).map_err(std::io::Error::other)))
         .collect();
+    // What was seen is no part of what is declared: some events of a type are not all of them.
+    let declared = args.coverage.as_deref().map(|path| declared(path, &interest)).transpose()?;
     let bar = progress(inputs.len() as u64);
     let advance = |done: usize, _: usize| bar.set_position(done as u64);
-    let options = trail::Options { skip_unreadable: args.skip_unreadable, progress: &advance, ..trail::Options::default() };
+    let options = trail::Options {
+        skip_unreadable: args.skip_unreadable,
+        declared: declared.as_ref(),
+        progress: &advance,
+        ..trail::Options::default()
+    };
     let observed = trail::observe(&inputs, &interest, catalog, &options);
     bar.finish_and_clear();
-    let mut observed = observed.map_err(|e| CliError::Trail(format!("{e}; {}", e.advice())))?;
-    if let Some(path) = &args.coverage {
-        let role = match (&interest.account, interest.roles.first()) {
-            (Some(account), Some(name)) if interest.roles.len() == 1 => {
-                Some(LoggedRole { account: account.clone(), name: name.clone(), partition: None })
-            }
-            _ => None,
-        };
-        let declared = Coverage::from_event_selectors(&files::read(path)?, role.as_ref());
-        let declared = declared.map_err(|e| CliError::configuration(path, e))?;
-        // What was seen is no part of it: some events of a type are not all of them.
-        observed.ledger.declare(declared);
-    }
+    let observed = observed.map_err(|e| CliError::Trail(format!("{e}; {}", e.advice())))?;
     Ok((observed.ledger, observed.findings))
+}
+
+/// What event selectors show; those that are for one role alone count where that is the only one of interest.
+fn declared(path: &Path, interest: &Interest) -> Result<Coverage, CliError> {
+    let role = match (&interest.account, interest.roles.first()) {
+        (Some(account), Some(name)) if interest.roles.len() == 1 => {
+            Some(LoggedRole { account: account.clone(), name: name.clone(), partition: None })
+        }
+        _ => None,
+    };
+    Coverage::from_event_selectors(&files::read(path)?, role.as_ref()).map_err(|e| CliError::configuration(path, e))
 }
 
 /// A bar on stderr that draws nothing for the first tenths of a second.

@@ -141,18 +141,20 @@ impl Pass<'_> {
     fn add(&self, floored: &mut Floored, feature: &Feature, need: &FeatureNeed, declared: bool) {
         let Some(action) = Action::parse(&need.action) else { return };
         // Whether the source would have shown it. Data events are selected by resource, so unless the coverage was
-        // declared, seeing some of a type does not mean seeing all.
+        // declared, or the action knows no resources, seeing some of a type does not mean seeing all.
         let kind = match self.catalog.visibility(&action) {
             Visibility::Data { kind, .. } => Some(kind),
             _ => None,
         };
-        let all_shown = self.catalog.visible(&action, self.coverage) && (kind.is_none() || self.coverage.declared);
-        if all_shown && !declared {
+        let whole = kind.is_none() || self.coverage.declared || need.on == On::Any;
+        let all_shown = self.catalog.visible(&action, self.coverage) && whole;
+        let tells = !declared && !need.lasts;
+        if all_shown && tells {
             return;
         }
         let shown = |resource: &Pattern| {
             let begins = resource.literal_prefix();
-            !declared && self.coverage.declared && kind.as_ref().is_some_and(|kind| self.coverage.shows(kind, &begins))
+            tells && self.coverage.declared && kind.as_ref().is_some_and(|kind| self.coverage.shows(kind, &begins))
         };
         let because = Because::Feature { feature: feature.name.clone(), why: need.why.clone(), source: feature.source.clone() };
         let resources = self.resources(floored, feature, need, &action, declared);

@@ -52,8 +52,8 @@ pub struct Calls {
 /// The permissions that a record's call needed.
 #[must_use]
 pub fn calls(record: &Record, catalog: &Catalog) -> Calls {
-    if let Some(need) = refused(record, catalog) {
-        return Calls { needs: vec![need], note: Note::Mapped };
+    if let Some(needs) = refused(record, catalog) {
+        return Calls { needs, note: Note::Mapped };
     }
     let (actions, choose) = match catalog.map_event(&record.event_source, &record.event_name) {
         Mapping::Actions(actions, choose) => (actions, choose),
@@ -95,15 +95,29 @@ pub fn outcome(record: &Record, catalog: &Catalog) -> Outcome {
 /// A refusal's message names action and resource: it is authoritative, and often all there is.
 ///
 /// Source: IAM User Guide, "Troubleshoot access denied error messages".
-fn refused(record: &Record, catalog: &Catalog) -> Option<Need> {
+fn refused(record: &Record, catalog: &Catalog) -> Option<Vec<Need>> {
     let message = record.error_message.as_deref()?;
     let (_, rest) = message.split_once("is not authorized to perform: ")?;
     let mut words = rest.split_whitespace();
     let action = catalog.canonical(&Action::parse(words.next()?.trim_end_matches([',', '.']))?);
-    let named = rest.split_once("on resource: ").and_then(|(_, r)| r.split_whitespace().next());
-    let resource = named.map_or_else(Pattern::any, |r| asked_for(r.trim_end_matches([',', '.'])));
     let context = context(record, catalog, &action);
-    Some(Need { action, resource, resource_known: named.is_some(), context })
+    let need = |(resource, resource_known)| Need { action: action.clone(), resource, resource_known, context: context.clone() };
+    let resources = match rest.split_once("on resource: ").and_then(|(_, after)| refused_resource(after)) {
+        Some(named) => vec![(asked_for(named), true)],
+        // What the message does not name, the record may.
+        None => Finder { record, catalog }.resources(&action),
+    };
+    Some(resources.into_iter().map(need).collect())
+}
+
+/// The resource at the beginning of the rest of a message: in quotes, or before the reason; names may hold blanks.
+fn refused_resource(text: &str) -> Option<&str> {
+    if let Some(quoted) = text.strip_prefix('"') {
+        return quoted.split_once("\" because ").or_else(|| quoted.rsplit_once('"')).map(|(resource, _)| resource);
+    }
+    let reason = [" because ", " with an explicit deny"].iter().filter_map(|reason| text.find(reason)).min();
+    let named = reason.map_or_else(|| text.split_whitespace().next(), |at| text.get(..at));
+    named.map(|resource| resource.trim_end_matches([',', '.'])).filter(|resource| !resource.is_empty())
 }
 
 /// The resource of a refusal as a pattern: AWS writes `*` there for what the request left open.

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::record::Record;
 use crate::finding::{Code, Finding};
 use crate::ledger::collapse::{self, Fold, Shape};
-use crate::ledger::{Coverages, Evidence, Heartbeat, Ledger, Sign, Source, SourceId, Use};
+use crate::ledger::{Coverage, Coverages, Evidence, Heartbeat, Ledger, Sign, Source, SourceId, Use};
 
 /// One event, as far as counting needs it.
 #[derive(Debug, Clone)]
@@ -297,7 +297,7 @@ impl Gathered {
     }
 
     /// The ledger of everything, with names collapsed, and what there is to tell.
-    pub(super) fn finish(mut self, limit: usize) -> (Ledger, Vec<Finding>) {
+    pub(super) fn finish(mut self, limit: usize, declared: Option<&Coverage>) -> (Ledger, Vec<Finding>) {
         // While events are still told apart, so that the counts of a collapsed name are exact.
         let (uses, shapes) = collapse::collapse_uses(self.uses, limit);
         self.shapes.extend(shapes);
@@ -317,8 +317,15 @@ impl Gathered {
             operator_addresses: self.addresses,
             coverage: self.coverage,
         };
+        let own = ledger.window().is_some();
+        if let Some(coverage) = declared.filter(|_| own) {
+            ledger.declare(coverage.clone());
+        }
         if self.given != Ledger::default() {
             ledger.merge(self.given);
+            if let Some(coverage) = declared.filter(|_| !own) {
+                ledger.declare(coverage.clone());
+            }
             let (uses, shapes) = collapse::collapse_uses(ledger.uses, limit);
             ledger.uses = uses;
             self.shapes.extend(shapes);

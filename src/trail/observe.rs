@@ -17,7 +17,7 @@ use super::scan;
 use crate::catalog::Catalog;
 use crate::finding::{Code, Finding};
 use crate::ledger::format::{self, LedgerError};
-use crate::ledger::{Ledger, Source};
+use crate::ledger::{Coverage, Ledger, Source};
 
 /// A file or stream, opened when its turn comes, so that only as many are in memory as there are threads.
 pub struct Input<'a> {
@@ -45,13 +45,22 @@ pub struct Options<'a> {
     pub limits: Limits,
     /// So many different names may stand beside each other before their shape is kept instead.
     pub names: usize,
+    /// What the records were declared to show. It says nothing of ledgers among the inputs, unless there is nothing else.
+    pub declared: Option<&'a Coverage>,
     /// Told after each file how many are done, and of how many.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { skip_unreadable: false, threads: None, limits: Limits::default(), names: 256, progress: &|_, _| {} }
+        Self {
+            skip_unreadable: false,
+            threads: None,
+            limits: Limits::default(),
+            names: 256,
+            declared: None,
+            progress: &|_, _| {},
+        }
     }
 }
 
@@ -213,7 +222,7 @@ impl<'a> Observer<'a> {
     /// What all of them showed.
     #[must_use]
     pub fn finish(self) -> Observation {
-        let (ledger, findings) = self.gathered.finish(self.options.names);
+        let (ledger, findings) = self.gathered.finish(self.options.names, self.options.declared);
         Observation { ledger, findings }
     }
 }

@@ -29,9 +29,8 @@ impl Finder<'_> {
         let mut found = Vec::new();
         for (kind, required) in &facts.types {
             let Some(format) = self.catalog.reference.service(action.service()).and_then(|s| s.types.get(kind)) else { continue };
-            let named = self.named(action, kind, format);
-            let built = if named.is_empty() { self.built(action, format) } else { named };
-            if built.is_empty() && *required && !self.alternative(facts, kind) {
+            let built = self.of_type(action, kind, format);
+            if built.is_empty() && (*required || besides_access_points(facts, kind)) && !self.alternative(facts, kind) {
                 found.push((self.pinned(format), false));
             }
             found.extend(built.into_iter().map(|p| (p, true)));
@@ -40,7 +39,8 @@ impl Finder<'_> {
             found.extend(self.half_named(action).map(|p| (p, false)));
         }
         if found.is_empty() {
-            found.push((Pattern::any(), true)); // only optional types, none of them named: IAM asks about `*`
+            // Only optional types, none of them named: IAM asks about `*`, unless the record leaves out what was asked.
+            found.push((Pattern::any(), !self.record.request_parameters.is_null()));
         }
         found.sort();
         found.dedup();
@@ -69,22 +69,39 @@ impl Finder<'_> {
         facts.types.len() > 1 && kind.starts_with("accesspoint")
     }
 
-    /// Entries of `resources[]` that fit this type better than any other type of the action's service.
-    fn named(&self, action: &Action, kind: &str, format: &str) -> Vec<Pattern> {
+    /// The resources of one type: those that the record lists; else those of the parameters, ARNs as they are and names put
+    /// into the type's format; else what begins as the record says.
+    fn of_type(&self, action: &Action, kind: &str, format: &str) -> Vec<Pattern> {
+        let listed = self.record.resources.iter().filter_map(|r| r.arn.clone());
+        let named = self.fitting(action, kind, format, listed);
+        if !named.is_empty() {
+            return named;
+        }
+        let mut found = self.fitting(action, kind, format, self.parameter_arns());
+        found.extend(self.built(action, format));
+        if found.is_empty() {
+            let beginnings = self.record.resources.iter().filter_map(|r| r.arn_prefix.clone());
+            let below = |start: Pattern| start.then(&Pattern::any());
+            found.extend(self.fitting(action, kind, format, beginnings).into_iter().map(below));
+        }
+        found
+    }
+
+    /// Those ARNs that fit this type better than any other type of the action's service.
+    fn fitting(&self, action: &Action, kind: &str, format: &str, arns: impl IntoIterator<Item = String>) -> Vec<Pattern> {
         let Some(service) = self.catalog.reference.service(action.service()) else { return Vec::new() };
         let fits = |arn: &str| {
             let best = service.types.iter().filter(|(_, f)| matches(f, arn)).max_by_key(|(_, f)| literal_length(f));
             best.is_some_and(|(best, f)| best == kind || (f == format && matches(format, arn)))
         };
-        let arns = self.record.resources.iter().filter_map(|r| r.arn.as_deref()).map(|a| a.strip_suffix(":*").unwrap_or(a));
-        let arns: BTreeSet<&str> = arns.chain(self.parameter_arns()).filter(|a| fits(a)).collect();
-        arns.into_iter().map(writable).collect()
+        let arns: BTreeSet<String> = arns.into_iter().map(|arn| asked_about(&arn)).filter(|arn| fits(arn)).collect();
+        arns.iter().map(|arn| writable(arn)).collect()
     }
 
-    /// Parameters that are ARNs themselves.
-    fn parameter_arns(&self) -> Vec<&str> {
+    /// Parameters that are ARNs themselves, also in lists.
+    fn parameter_arns(&self) -> Vec<String> {
         let values = self.record.request_parameters.as_object().into_iter().flat_map(|o| o.values());
-        values.filter_map(Value::as_str).filter(|t| t.starts_with("arn:")).collect()
+        values.flat_map(strings).filter(|text| text.starts_with("arn:")).map(str::to_owned).collect()
     }
 
     /// ARNs put together from parameters: one for each value of a parameter that is a list.
@@ -181,6 +198,26 @@ impl Finder<'_> {
     fn account(&self) -> &str {
         let identity = self.record.user_identity.account_id.as_deref();
         identity.or(self.record.recipient_account_id.as_deref()).unwrap_or("*")
+    }
+}
+
+/// Whether a type is what an action works on, and access points the only other way to name it: the reference calls both
+/// optional then.
+fn besides_access_points(facts: &crate::catalog::reference::ActionFacts, kind: &str) -> bool {
+    let mut others = facts.types.iter().map(|(other, _)| other).filter(|other| !other.starts_with("accesspoint"));
+    facts.types.len() > 1 && others.next().is_some_and(|only| only == kind) && others.next().is_none()
+}
+
+/// The resource that IAM is asked about: a parameter without the version or label of its selector, a log group without what
+/// stands for its streams.
+fn asked_about(arn: &str) -> String {
+    let whole = arn.strip_suffix(":*").unwrap_or(arn);
+    match Arn::parse(whole) {
+        Some(parsed) if parsed.service == "ssm" && parsed.resource.starts_with("parameter/") => {
+            let resource = parsed.resource.split(':').next().unwrap_or(parsed.resource);
+            Arn { resource, ..parsed }.to_string()
+        }
+        _ => whole.to_owned(),
     }
 }
 
