@@ -1,7 +1,7 @@
 //! Event selectors: read or refused; what they log does not change when they are written and read again.
 
-use policyc::ledger::Coverage;
 use policyc::ledger::selectors::{EventSelectors, LoggedRole};
+use policyc::ledger::{Coverage, Coverages, Days};
 use serde_json::json;
 
 /// Checks any bytes.
@@ -17,8 +17,11 @@ pub fn check(bytes: &[u8]) {
     for role in [None, Some(&role)] {
         let coverage = Coverage::of(&selectors, role);
         assert_eq!(Coverage::of(&again, role), coverage);
-        let mut twice = coverage.clone();
-        twice.merge(coverage.clone());
-        assert_eq!(twice, coverage, "merging is idempotent");
+        let days = Days::between("2026-09-01", "2026-09-10");
+        let one = Coverages { declared: [(coverage.clone(), days.clone())].into(), ..Coverages::default() };
+        let mut twice = one.clone();
+        twice.merge(one.clone());
+        assert_eq!(twice, one, "merging is idempotent");
+        assert_eq!(one.throughout(&days), coverage, "a declaration holds on its days");
     }
 }

@@ -7,6 +7,7 @@ use policyc::catalog::Catalog;
 use policyc::emit::StackValues;
 use policyc::emit::endpoint::{Endpoint, EndpointPlacement, place_endpoint, values_of};
 use policyc::emit::place::PlaceError;
+use policyc::emit::render::{About, SectionTemplates};
 use policyc::emit::routes::{images, roles_behind};
 use policyc::iam::{Policy, everyone};
 use policyc::template::{Document, Node, Value};
@@ -45,8 +46,8 @@ fn place(bytes: &[u8], doc: &Document, id: &str, values: &StackValues) {
         POLICIES.iter().filter_map(|text| everyone::read(&serde_json::from_str(text).ok()?).ok()).collect();
     let [first, second] = policies.as_slice() else { panic!("the policies read") };
     let put = |bytes: &[u8], policy: &Policy| -> Result<Vec<u8>, PlaceError> {
-        let placement =
-            EndpointPlacement { endpoint: id, policy, reasons: &BTreeMap::new(), comments: &["x".to_owned()], values };
+        let (about, templates) = (About { id, endpoint: true, ..About::default() }, &SectionTemplates::default());
+        let placement = EndpointPlacement { endpoint: id, policy, reasons: &BTreeMap::new(), about, templates, values };
         place_endpoint(bytes, &placement, Catalog::embedded()).map(|placed| placed.bytes)
     };
     let once = match put(bytes, first) {

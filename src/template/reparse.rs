@@ -165,10 +165,12 @@ impl Tree {
         Some(())
     }
 
-    /// A mapping ends with its last value.
+    /// A block mapping ends with its last value.
     fn end(&mut self, mapping: usize) {
         let last = match self.nodes.get(mapping).map(|node| &node.shape) {
-            Some(Shape::Mapping { entries, .. }) => entries.last().and_then(|(_, value)| self.nodes.get(*value)),
+            Some(Shape::Mapping { entries, style: Collection::Block }) => {
+                entries.last().and_then(|(_, value)| self.nodes.get(*value))
+            }
             _ => None,
         };
         let end = last.map(|node| node.span.end);
@@ -246,5 +248,7 @@ mod tests {
         check("%YAML 1.1\n---\na:\n  b: 1\n", "b: ", "2", false);
         check("a: &x\n  b: 1\nc: *x\nd:\n  e: 1\n", "e: ", "2", true);
         check("a: &x\n  b: 1\nc: *x\nd:\n  e: 1\n", "b: ", "2", false);
+        let braces = Document::parse_text("{a: 1,\n  b: 2 }\n".to_owned()).expect("a document");
+        assert!(tree(&braces, &[], braces.text()) == yaml::parse(braces.text()).ok(), "no edit, and no other tree");
     }
 }
