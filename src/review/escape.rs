@@ -85,7 +85,7 @@ pub fn json(text: &str) -> String {
     quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"')).unwrap_or_default().to_owned()
 }
 
-/// A JSON document in which what [`terminal`] would not print stands as `\uXXXX`: the same document, safe to print. Such
+/// A JSON document in which what [`terminal`] would not print is escaped with `\u`: the same document, safe to print. Such
 /// characters can only stand in strings.
 #[must_use]
 pub fn json_document(text: &str) -> String {
