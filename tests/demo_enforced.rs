@@ -15,9 +15,8 @@ mod python;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use policyc::ledger::format;
 use policyc::prove::document::Document;
@@ -57,16 +56,7 @@ fn call(policy: &Value, instance: &str, calls: &[(String, String)]) -> Vec<Strin
         "session": instance,
         "calls": calls.iter().map(|(action, resource)| json!({"action": action, "resource": resource})).collect::<Vec<_>>(),
     });
-    let mut child = Command::new(python::ministack())
-        .arg(repository().join("tests/emulators/enforce_policy.py"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(question.to_string().as_bytes()).unwrap();
-    let done = child.wait_with_output().unwrap();
-    assert!(done.status.success());
-    serde_json::from_slice(&done.stdout).unwrap()
+    serde_json::from_value(python::on_ministack("enforce_policy.py", &question)).unwrap()
 }
 
 /// The events that were made with the instances' credentials from somewhere else, as the report names them.

@@ -13,9 +13,8 @@
 #[path = "support/python.rs"]
 mod python;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use policyc::emit::{Ejection, eject};
 use serde_json::{Value, json};
@@ -244,16 +243,7 @@ fn check_update(template: &str, stack: &str, roles: &[(&str, &str)]) {
     let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     let account = "111122223333";
     let question = json!({"account": account, "region": "us-east-1", "before": parse(then), "after": parse(now)});
-    let mut child = Command::new(python::ministack())
-        .arg(root().join("tests/emulators/update_roles.py"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(question.to_string().as_bytes()).unwrap();
-    let done = child.wait_with_output().unwrap();
-    assert!(done.status.success());
-    let got: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let got = python::on_ministack("update_roles.py", &question);
     let arn = "arn:aws:iam::aws:policy/service-role/AmazonEC2RoleforSSM";
     let (mut before, mut after) = (json!({}), json!({}));
     for (role, file) in roles {

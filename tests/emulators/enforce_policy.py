@@ -9,16 +9,13 @@ is an action that CALLS does not know how to make.
 """
 
 import json
-import os
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from ministack_server import with_ministack
 
 DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"}
 
@@ -69,39 +66,13 @@ CALLS = {
 
 
 def main(question):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as home:
-        environment = {
-            **os.environ,
-            "AUTH": "true",
-            "AWS_ACCESS_KEY_ID": "root",
-            "AWS_SECRET_ACCESS_KEY": "root",
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "MINISTACK_ACCOUNT_ID": question["account"],
-            "TMPDIR": home,
-        }
-        server = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=environment, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            wait(port)
-            return answers(question, f"http://127.0.0.1:{port}")
-        finally:
-            server.kill()
-            server.wait()
-
-
-def wait(port):
-    for _ in range(300):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("ministack did not start")
+    return with_ministack(
+        question["account"],
+        lambda endpoint: answers(question, endpoint),
+        AUTH="true",
+        AWS_ACCESS_KEY_ID="root",
+        AWS_SECRET_ACCESS_KEY="root",
+    )
 
 
 def answers(question, endpoint):

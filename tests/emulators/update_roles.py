@@ -8,14 +8,12 @@ instances. moto has them, and ignores both the managed policies of a role and ev
 """
 
 import json
-import os
-import socket
-import subprocess
 import sys
-import tempfile
 import time
 
 import boto3
+
+from ministack_server import with_ministack
 
 STACK = "ssm-demo"
 BARE = {"AWS::S3::Bucket", "AWS::Logs::LogGroup"}
@@ -32,36 +30,7 @@ def reduced(template):
 
 
 def main(question):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as home:
-        environment = {
-            **os.environ,
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "MINISTACK_ACCOUNT_ID": question["account"],
-            "TMPDIR": home,
-        }
-        server = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=environment, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            wait(port)
-            return deploy(question, f"http://127.0.0.1:{port}")
-        finally:
-            server.kill()
-            server.wait()
-
-
-def wait(port):
-    for _ in range(300):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("ministack did not start")
+    return with_ministack(question["account"], lambda endpoint: deploy(question, endpoint))
 
 
 def deploy(question, endpoint):

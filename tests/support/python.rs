@@ -1,8 +1,9 @@
 //! The Python that tests drive other people's tools with: environments below `target/`, made from `tests/requirements*.txt`.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The interpreter of the environment that `tests/requirements.txt` describes.
 #[allow(dead_code)] // each test crate uses the environments it needs
@@ -33,6 +34,22 @@ pub(crate) fn environment(name: &str, requirements: &str) -> PathBuf {
         fs::copy(&wanted, &stamp).unwrap();
     }
     bin
+}
+
+/// What a script of `tests/emulators` answers on ministack: a question in JSON on its standard input, the answer on its output.
+#[allow(dead_code)] // each test crate uses the environments it needs
+pub(crate) fn on_ministack(script: &str, question: &serde_json::Value) -> serde_json::Value {
+    let mut child = Command::new(ministack())
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulators").join(script))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(question.to_string().as_bytes()).unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success(), "{script} failed");
+    serde_json::from_slice(&done.stdout).unwrap()
 }
 
 /// The standard output of a command that must succeed.
