@@ -8,6 +8,7 @@ pub mod arn;
 pub mod condition;
 pub mod document;
 pub mod everyone;
+mod matching;
 pub mod pattern;
 
 pub use action::Action;

@@ -5,9 +5,11 @@
 
 use std::fmt;
 
+use super::matching::{covers, overlaps};
+
 /// One piece of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Token {
+pub(super) enum Token {
     /// A character that stands for itself.
     Char(char),
     /// `?`: any one character.
@@ -95,6 +97,33 @@ impl Pattern {
     #[must_use]
     pub fn has_variable(&self) -> bool {
         self.tokens.iter().any(|t| matches!(t, Token::Variable(_)))
+    }
+
+    /// The pattern with some of its variables replaced; `value` gets them as written, braces and all.
+    #[must_use]
+    pub fn with_variables(&self, value: impl Fn(&str) -> Option<Self>) -> Self {
+        let mut tokens: Vec<Token> = Vec::with_capacity(self.tokens.len());
+        for token in &self.tokens {
+            let other = if let Token::Variable(written) = token { value(written) } else { None };
+            tokens.extend(other.map_or_else(|| vec![token.clone()], |other| other.tokens));
+        }
+        tokens.dedup_by(|next, last| *next == Token::Many && *last == Token::Many);
+        Self { tokens }
+    }
+
+    /// The part that ends with the last variable, where it holds no wildcard.
+    #[must_use]
+    pub fn variable_lead(&self) -> Option<Self> {
+        let end = self.tokens.iter().rposition(|t| matches!(t, Token::Variable(_)))? + 1;
+        let lead = self.tokens.get(..end)?;
+        let plain = lead.iter().all(|t| matches!(t, Token::Char(_) | Token::Variable(_)));
+        plain.then(|| Self { tokens: lead.to_vec() })
+    }
+
+    /// What follows `lead`, where the pattern begins with it.
+    #[must_use]
+    pub fn after(&self, lead: &Self) -> Option<Self> {
+        Some(Self { tokens: self.tokens.strip_prefix(lead.tokens.as_slice())?.to_vec() })
     }
 
     /// The text, where the pattern matches only one.
@@ -205,114 +234,6 @@ fn variable(rest: &str) -> (Token, usize) {
         _ => Token::Variable(whole.to_owned()),
     };
     (token, whole.len())
-}
-
-fn same(a: char, b: char, fold: bool) -> bool {
-    if fold { a.eq_ignore_ascii_case(&b) } else { a == b }
-}
-
-/// Walks `wide` along `narrow`, keeping the set of places in `wide` that explain what was read so far.
-fn covers(wide: &[Token], narrow: &[Token], fold: bool) -> bool {
-    if narrow.iter().all(|t| matches!(t, Token::Char(_))) {
-        return matches_text(wide, narrow, fold);
-    }
-    covers_generally(wide, narrow, fold)
-}
-
-fn covers_generally(wide: &[Token], narrow: &[Token], fold: bool) -> bool {
-    let mut here = closure(wide, vec![true]);
-    for token in narrow {
-        let mut next = vec![false; wide.len() + 1];
-        for (place, step) in wide.iter().enumerate() {
-            if !here.get(place).copied().unwrap_or(false) {
-                continue;
-            }
-            let (stay, advance) = match (step, token) {
-                (Token::Many, _) => (true, false),
-                (Token::One, Token::One | Token::Char(_)) => (false, true),
-                (Token::Char(a), Token::Char(b)) => (false, same(*a, *b, fold)),
-                (Token::Variable(a), Token::Variable(b)) => (false, a == b),
-                _ => (false, false),
-            };
-            mark(&mut next, place, stay);
-            mark(&mut next, place + 1, advance);
-        }
-        here = closure(wide, next);
-    }
-    here.get(wide.len()).copied().unwrap_or(false)
-}
-
-/// [`covers`] for plain text, by far the commonest case: after a mismatch it goes back to the last `*`.
-fn matches_text(wide: &[Token], text: &[Token], fold: bool) -> bool {
-    let (mut at, mut read) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    loop {
-        match (wide.get(at), text.get(read)) {
-            (None, None) => return true,
-            (Some(Token::Many), _) => {
-                star = Some((at, read));
-                at += 1;
-                continue;
-            }
-            (Some(Token::One), Some(_)) => (at, read) = (at + 1, read + 1),
-            (Some(Token::Char(a)), Some(Token::Char(b))) if same(*a, *b, fold) => (at, read) = (at + 1, read + 1),
-            _ => match star {
-                Some((place, from)) if from < text.len() => {
-                    star = Some((place, from + 1));
-                    (at, read) = (place + 1, from + 1);
-                }
-                _ => return false,
-            },
-        }
-    }
-}
-
-fn mark(places: &mut [bool], place: usize, yes: bool) {
-    if yes && let Some(slot) = places.get_mut(place) {
-        *slot = true;
-    }
-}
-
-/// `*` may match nothing: whoever stands before it stands behind it too.
-fn closure(tokens: &[Token], mut places: Vec<bool>) -> Vec<bool> {
-    places.resize(tokens.len() + 1, false);
-    for (place, token) in tokens.iter().enumerate() {
-        if *token == Token::Many && places.get(place).copied().unwrap_or(false) {
-            mark(&mut places, place + 1, true);
-        }
-    }
-    places
-}
-
-/// Whether two patterns share a text: reachability in the product of both.
-fn overlaps(a: &[Token], b: &[Token], fold: bool) -> bool {
-    let width = b.len() + 1;
-    let mut reached = vec![false; (a.len() + 1) * width];
-    mark(&mut reached, 0, true);
-    for i in 0..=a.len() {
-        for j in 0..=b.len() {
-            if !reached.get(i * width + j).copied().unwrap_or(false) {
-                continue;
-            }
-            let (left, right) = (a.get(i), b.get(j));
-            let open = |t: Option<&Token>| matches!(t, Some(Token::Many | Token::Variable(_)));
-            if open(left) {
-                mark(&mut reached, (i + 1) * width + j, true);
-                mark(&mut reached, i * width + j + 1, right.is_some());
-            }
-            if open(right) {
-                mark(&mut reached, i * width + j + 1, true);
-                mark(&mut reached, (i + 1) * width + j, left.is_some());
-            }
-            let both = match (left, right) {
-                (Some(Token::Char(x)), Some(Token::Char(y))) => same(*x, *y, fold),
-                (Some(Token::One), Some(Token::Char(_) | Token::One)) | (Some(Token::Char(_)), Some(Token::One)) => true,
-                _ => false,
-            };
-            mark(&mut reached, (i + 1) * width + j + 1, both);
-        }
-    }
-    reached.last().copied().unwrap_or(false)
 }
 
 impl fmt::Display for Pattern {
