@@ -21,6 +21,7 @@ pub mod names;
 pub mod origin;
 mod places;
 pub mod scope;
+mod variables;
 pub mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,6 +128,8 @@ pub enum Rung {
     Prefix,
     /// The resource type, pinned to account and region.
     Type,
+    /// The baseline's own resource, because of the variables in it.
+    Baseline,
     /// The action has no resource-level permissions.
     Any,
 }
@@ -246,22 +249,24 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
     findings.extend(floored.findings);
 
     let floor = floored.needs.clone();
-    let (kept, needs) = cap::kept(&question.kept, demanded.into_iter().chain(floored.needs).collect());
+    let filled = variables::filled(question);
+    let (kept, needs) = cap::kept(&filled.kept, demanded.into_iter().chain(floored.needs).collect());
     findings.extend(kept);
     findings.extend(silent(question, &scoped));
     findings.extend(unmapped(ledger));
     findings.extend(unnamed(&scoped));
-    let needs = cap::accepted(&question.baseline.policy, needs, catalog);
-    let capped = cap::cap(&question.baseline.policy, needs);
+    let needs = cap::accepted(&filled.baseline.policy, needs, catalog);
+    let capped = cap::cap(&filled.baseline.policy, needs);
     findings.extend(capped.findings);
-    let grants = generalise::generalise(question, &capped.needs, &scoped.instances, catalog);
+    let mut grants = generalise::generalise(&filled, &capped.needs, &scoped.instances, catalog);
+    grants.iter_mut().for_each(|grant| variables::write(question, grant));
     let condensed = condense::condense(question, grants, &capped.denies, catalog);
     findings.extend(condensed.findings);
     findings.extend(nothing(&condensed.policy));
 
     let verdicts = verdict::verdicts(question, &coverage, &capped.needs, &condensed.grants, catalog);
     findings.extend(verdict::blind_finding(&verdicts));
-    findings.extend(denied_inside(&question.baseline.policy, &scoped.denied));
+    findings.extend(denied_inside(&filled.baseline.policy, &scoped.denied));
     findings.sort_by(|a, b| (a.severity(), a.code, &a.message).cmp(&(b.severity(), b.code, &b.message)));
     findings.dedup();
     Derivation {

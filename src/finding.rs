@@ -91,7 +91,7 @@ codes! {
     UnreadableInput, "unreadable-input", Warning, "A file or record could not be read and was skipped as asked.";
     UnknownRecord, "unknown-record", Warning, "A record has a type that is not known; it was counted and grants nothing.";
     RegionInName, "region-in-name", Note, "A name contains a region and does not exist in every region, so it stays literal in the template.";
-    ConditionUndetermined, "condition-undetermined", Note, "The trail lacks a condition key that the baseline tests; the condition was kept word for word.";
+    ConditionUndetermined, "condition-undetermined", Note, "The trail lacks a key that the baseline tests, or that a resource of it holds as a variable; both were kept word for word.";
     CollapsedNames, "collapsed-names", Note, "So many names were used that the ledger keeps only their common shape.";
     TemplateNote, "template-note", Note, "Something in the template was done in a way worth knowing.";
     KeptPolicies, "kept-policies", Note, "Other policies stay attached to the role; the derived policy holds only what they lack.";

@@ -57,7 +57,11 @@ fn baselines() -> Vec<Vec<u8>> {
         {"Effect":"Deny","Action":"*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}"#;
     let narrow = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","ssm:*"],"Resource":"*",
         "Condition":{"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}},{"Effect":"Allow","Action":"s3:PutObject","Resource":"arn:aws:s3:::b/logs/*"}]}"#;
-    vec![baselines::find("AmazonEC2RoleforSSM").unwrap().document.to_vec(), with_deny.into(), narrow.into()]
+    let varying = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*Object","s3:ListBucket"],"Resource":
+        ["arn:aws:s3:::b/${aws:PrincipalTag/folder}/*","arn:aws:s3:::b"]},{"Effect":"Allow","Action":"ssm:*","Resource":
+        ["arn:aws:ssm:*:${aws:PrincipalAccount}:parameter/*","arn:aws:ec2:*:${aws:PrincipalAccount}:instance/*"]},
+        {"Effect":"Deny","Action":"ssm:*","Resource":"arn:aws:ssm:*:${aws:PrincipalAccount}:parameter/secret/*"}]}"#;
+    vec![baselines::find("AmazonEC2RoleforSSM").unwrap().document.to_vec(), with_deny.into(), narrow.into(), varying.into()]
 }
 
 /// A use of one of a few actions on one of a few names.
@@ -170,6 +174,57 @@ proptest! {
     }
 }
 
+/// What a baseline with variables grants is found to be granted, and no more of it than was used.
+#[test]
+fn a_baseline_may_hold_variables() {
+    let check = |action: &str, resource: &str, baseline: &str, expected: &[&str]| {
+        let document =
+            format!(r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"{action}","Resource":[{baseline}]}}}}"#);
+        let (action, resource) = (Action::parse(action).unwrap(), Pattern::literal(resource));
+        let ledger = ledger(&[Use { action, resource, ..sample() }]);
+        let compiled = policyc::compile::compile(&question(document.as_bytes()), &ledger, Catalog::embedded());
+        let resources: Vec<String> = compiled.derivation.grants.iter().map(|g| g.resource.to_string()).collect();
+        assert_eq!(resources, expected, "{baseline}");
+        let whole = compiled.derivation.grants.iter().filter(|g| g.rung == policyc::derive::Rung::Baseline);
+        assert_eq!(whole.count(), expected.iter().filter(|r| r.contains("Tag") || r.contains(":*-$")).count(), "{baseline}");
+        assert_eq!(compiled.derivation.outside.is_empty(), !expected.is_empty());
+        assert!(!compiled.derivation.refused(), "{:?}", compiled.derivation.findings);
+        assert_eq!(compiled.proof.within_baseline.as_str(), "proved", "{}", compiled.proof.reason);
+        assert_eq!(compiled.proof.covers_observed.verdict.as_str(), "proved");
+        let kept = compiled.derivation.findings.iter().filter(|f| f.code == policyc::finding::Code::ConditionUndetermined);
+        assert_eq!(kept.count(), usize::from(expected.iter().any(|r| r.contains("Tag"))), "{baseline}");
+    };
+    let (get, object) = ("s3:GetObject", "arn:aws:s3:::acme-111122223333/in/k");
+    // The account is known, so that only what was read is granted; but written as the baseline writes it.
+    check(get, object, r#""arn:aws:s3:::acme-${aws:PrincipalAccount}/*""#, &["arn:aws:s3:::acme-${aws:PrincipalAccount}/in/k"]);
+    check(
+        get,
+        object,
+        r#""arn:aws:s3:::acme-${aws:principalaccount}/in/k""#,
+        &["arn:aws:s3:::acme-${aws:principalaccount}/in/k"],
+    );
+    check(get, object, r#""arn:aws:s3:::*-${aws:PrincipalAccount}/*""#, &["arn:aws:s3:::*-${aws:PrincipalAccount}/*"]);
+    // Where the same is granted by its name, that is enough.
+    check(get, object, r#""arn:aws:s3:::acme-${aws:PrincipalAccount}/*","arn:aws:s3:::acme-1*/*""#, &[object]);
+    check(get, object, r#""arn:aws:s3:::acme-${aws:PrincipalTag/team}/*","arn:aws:s3:::acme-1*/*""#, &[object]);
+    check(get, object, r#""arn:aws:s3:::acme-${aws:PrincipalTag/team}/*""#, &["arn:aws:s3:::acme-${aws:PrincipalTag/team}/*"]);
+    check(
+        get,
+        object,
+        r#""arn:aws:s3:::${aws:PrincipalTag/team}-${aws:PrincipalAccount}/*""#,
+        &["arn:aws:s3:::${aws:PrincipalTag/team}-${aws:PrincipalAccount}/*"],
+    );
+    check(get, object, r#""arn:aws:s3:::other-${aws:PrincipalTag/team}/*","arn:aws:s3:::${aws:PrincipalAccount}/*""#, &[]);
+    check(get, "arn:aws:s3:::acme-444455556666/k", r#""arn:aws:s3:::acme-${aws:PrincipalAccount}/*""#, &[]);
+    // Ids of instances stay open, as always.
+    check(
+        get,
+        &format!("arn:aws:s3:::acme-111122223333/{INSTANCE}/k"),
+        r#""arn:aws:s3:::acme-${aws:PrincipalAccount}/*""#,
+        &["arn:aws:s3:::acme-${aws:PrincipalAccount}/*/k"],
+    );
+}
+
 #[test]
 fn too_many_names_take_a_coarser_rung_and_say_so() {
     let question = question(&baselines()[0]);
@@ -262,7 +317,7 @@ proptest! {
     #[test]
     fn a_recording_derives_what_it_was_made_of(
         uses in prop::collection::vec(from_anywhere(), 1..14),
-        baseline in (0..3_usize).prop_map(|n| String::from_utf8(baselines()[n].clone()).unwrap()),
+        baseline in (0..4_usize).prop_map(|n| String::from_utf8(baselines()[n].clone()).unwrap()),
         known in prop::sample::subsequence(vec!["203.0.113.7", "10.0.0.9", "2001:db8::1"], 0..=3),
     ) {
         let mask = Mask::new(["stack", "role"]);
@@ -282,7 +337,7 @@ proptest! {
 
     /// What a person's name was taken out of is granted all the same.
     #[test]
-    fn without_the_names_of_people_nothing_is_lost(uses in prop::collection::vec(from_anywhere(), 1..14), baseline in (0..3_usize).prop_map(|n| String::from_utf8(baselines()[n].clone()).unwrap())) {
+    fn without_the_names_of_people_nothing_is_lost(uses in prop::collection::vec(from_anywhere(), 1..14), baseline in (0..4_usize).prop_map(|n| String::from_utf8(baselines()[n].clone()).unwrap())) {
         let whole = signed(ledger(&uses));
         let masked = derive(&question(baseline.as_bytes()), &Mask::new(["salt"]).sessions(whole.clone()), Catalog::embedded());
         for used in derive(&question(baseline.as_bytes()), &whole, Catalog::embedded()).observed {

@@ -77,6 +77,7 @@ pub fn cap(baseline: &Policy, needs: Vec<Need>) -> Capped {
     capped.needs.dedup_by(|next, first| fold(first, next));
     capped.denies = denies(baseline, &capped.needs);
     capped.findings.extend(conditional(&capped.needs));
+    capped.findings.extend(varying(&capped.needs));
     tell(&mut capped, outside);
     capped
 }
@@ -122,20 +123,25 @@ fn inside(baseline: &Policy, need: &Need) -> Vec<CappedNeed> {
     if !whole.is_empty() {
         return vec![CappedNeed { need: need.clone(), alternatives: whole }];
     }
-    // The baseline may grant only parts of what is asked for: take those of its own patterns that lie inside.
-    let parts: BTreeSet<&Pattern> = baseline
-        .statements
-        .iter()
-        .filter(|s| s.effect == Effect::Allow && names(&s.actions, &need.action))
-        .filter_map(|s| if let ResourceSpec::Only(patterns) = &s.resources { Some(patterns) } else { None })
-        .flatten()
-        .filter(|p| need.resource.covers_arn(p) && !p.has_variable())
-        .collect();
-    let narrowed = |p: &Pattern| CappedNeed {
+    let patterns = || {
+        let statements = baseline.statements.iter().filter(|s| s.effect == Effect::Allow && names(&s.actions, &need.action));
+        statements.filter_map(|s| if let ResourceSpec::Only(patterns) = &s.resources { Some(patterns) } else { None }).flatten()
+    };
+    let as_granted = |p: &Pattern| CappedNeed {
         need: Need { resource: p.clone(), ..need.clone() },
         alternatives: alternatives(baseline, &need.action, p),
     };
-    parts.into_iter().map(narrowed).filter(|c| !c.alternatives.is_empty()).collect()
+    let granted = |parts: BTreeSet<&Pattern>| -> Vec<CappedNeed> {
+        parts.into_iter().map(as_granted).filter(|c| !c.alternatives.is_empty()).collect()
+    };
+    // The baseline may grant only parts of what is asked for: take those of its own patterns that lie inside.
+    let parts = granted(patterns().filter(|p| need.resource.covers_arn(p) && !p.has_variable()).collect());
+    if !parts.is_empty() {
+        return parts;
+    }
+    // Or it may grant it by a variable whose value nobody knows here: then by nothing less.
+    let opened = |p: &Pattern| p.with_variables(|_| Some(Pattern::any()));
+    granted(patterns().filter(|p| p.has_variable() && opened(p).covers_arn(&need.resource)).collect())
 }
 
 fn alternatives(baseline: &Policy, action: &Action, resource: &Pattern) -> BTreeSet<Conditions> {
@@ -216,6 +222,19 @@ fn conditional(needs: &[CappedNeed]) -> Option<Finding> {
         let message = format!(
             "the baseline tests {}, which the trail does not show; the conditions were kept word for word",
             keys.join(", ")
+        );
+        Finding::new(Code::ConditionUndetermined, message)
+    })
+}
+
+/// Resources of the baseline whose variables stay open, so that more may be granted than was seen.
+fn varying(needs: &[CappedNeed]) -> Option<Finding> {
+    let resources: BTreeSet<&Pattern> = needs.iter().map(|c| &c.need.resource).filter(|p| p.has_variable()).collect();
+    let list: Vec<String> = resources.into_iter().map(|resource| format!("`{resource}`")).collect();
+    (!list.is_empty()).then(|| {
+        let message = format!(
+            "the baseline grants {} by variables whose values the trail does not show; the resources were kept word for word",
+            list.join(", ")
         );
         Finding::new(Code::ConditionUndetermined, message)
     })

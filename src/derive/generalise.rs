@@ -176,6 +176,9 @@ fn absorb(grants: &mut Vec<Grant>) {
 
 /// How general a pattern is that came in general.
 fn rung_of(pattern: &Pattern) -> Rung {
+    if pattern.has_variable() {
+        return Rung::Baseline;
+    }
     let prefix = pattern.literal_prefix();
     let named = prefix
         .splitn(6, ':')

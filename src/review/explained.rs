@@ -296,6 +296,7 @@ fn view(one: &Explained) -> View {
 fn scope(scope: &ScopeVerdict) -> Vec<String> {
     let rung = match (scope.verdict, scope.rung) {
         (_, Rung::Any) => "the action takes no resource",
+        (_, Rung::Baseline) => "the baseline's own resource, word for word, because of the variables in it",
         (Verdict::Used, Rung::Exact) => "the name as it was seen",
         (Verdict::Used, Rung::Ephemeral) => "as it was seen, the parts of the name that live for a short time left open",
         (Verdict::Used, Rung::Prefix) => "the folder that the names seen have in common",
