@@ -90,9 +90,10 @@ impl Finder<'_> {
     /// Those ARNs that fit this type better than any other type of the action's service.
     fn fitting(&self, action: &Action, kind: &str, format: &str, arns: impl IntoIterator<Item = String>) -> Vec<Pattern> {
         let Some(service) = self.catalog.reference.service(action.service()) else { return Vec::new() };
-        let fits = |arn: &str| {
-            let best = service.types.iter().filter(|(_, f)| matches(f, arn)).max_by_key(|(_, f)| literal_length(f));
-            best.is_some_and(|(best, f)| best == kind || (f == format && matches(format, arn)))
+        let fits = |text: &str| {
+            let Some(arn) = Arn::parse(text) else { return false };
+            let best = service.types.iter().filter(|(_, f)| matches(f, &arn)).max_by_key(|(_, f)| literal_length(f));
+            best.is_some_and(|(best, f)| best == kind || f == format)
         };
         let arns: BTreeSet<String> = arns.into_iter().map(|arn| asked_about(&arn)).filter(|arn| fits(arn)).collect();
         arns.iter().map(|arn| writable(arn)).collect()
@@ -225,6 +226,10 @@ fn asked_about(arn: &str) -> String {
 ///
 /// Source: IAM API Reference, PolicyDocument: tab, line feed, carriage return and U+0020 to U+00FF.
 fn escaped(text: &str) -> String {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'$' | b'*' | b'?');
+    if text.bytes().all(plain) {
+        return text.to_owned(); // nearly every name
+    }
     let one = |c: char| {
         if matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{ff}') {
             Pattern::literal(c.encode_utf8(&mut [0; 4])).to_string()
@@ -254,8 +259,8 @@ fn pieces(format: &str) -> Vec<Piece<'_>> {
 }
 
 /// Whether an ARN has the form of a resource type. Names of documents and parameters of AWS have no account.
-fn matches(format: &str, arn: &str) -> bool {
-    let (Some(form), Some(given)) = (Arn::parse(format), Arn::parse(arn)) else { return false };
+fn matches(format: &str, given: &Arn<'_>) -> bool {
+    let Some(form) = Arn::parse(format) else { return false };
     let field = |form: &str, given: &str| form.starts_with("${") || form == given;
     let slashes = |resource: &str| resource.contains('/');
     field(form.service, given.service)
