@@ -81,6 +81,8 @@ fn fates_and_exit_codes() {
         &["gone: no request is allowed any more (1)", "no longer: s3:GetObject on", "actions granted       1 → 0 "],
     );
     check(r#"{"Statement":[]}"#, &get, 1, &["gained: allowed now"]);
+    let through = get.replace(r#""Effect""#, r#""Principal":"*","Effect""#);
+    check(&get, &through, 0, &["one is the policy of a VPC endpoint and the other a role's", "same access, proved"]);
     check(&allow(&["zz:New*"], "*"), &allow(&["zz:*"], "*"), 1, &["zz:… (to come)"]);
     check(&allow(&["*"], "*"), &allow(&["s3:*"], "*"), 0, &["privilege escalation", "unchanged"]);
     let escalating = allow(&["iam:PassRole", "s3:ListBucket", "s3:GetObject"], "*");

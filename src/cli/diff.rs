@@ -110,6 +110,11 @@ fn of_sides(args: &Args) -> Result<(String, Vec<Meaning>), CliError> {
         Some(revision) => (source(&format!("{revision}:{first}"))?, source(first)?),
         None => (source(first)?, source(args.new.as_deref().unwrap_or_default())?),
     };
+    if let [Some(a), Some(b)] = [&old, &new].map(|source| of_endpoint(&source.bytes))
+        && a != b
+    {
+        print::note("note: one is the policy of a VPC endpoint and the other a role's; they are compared as what each allows");
+    }
     let causes = of_certificates(old.certified(), new.certified());
     let catalog = Catalog::embedded();
     let mut conditions = BTreeSet::new();
@@ -193,6 +198,12 @@ fn of_endpoints(source: &Source, doc: &template::Document, path: &Path) -> BTree
 /// A policy's bytes as a side; no bytes, and no statements, grant nothing.
 pub(super) fn policy_side(name: String, bytes: &[u8], path: &Path) -> Result<Side, CliError> {
     if bytes.is_empty() || is_nothing(bytes) { Ok(Side { name, ..Side::default() }) } else { side(name, [bytes.to_vec()], path) }
+}
+
+/// Whether a policy is an endpoint's; `None` of a template, and of what has no statement.
+fn of_endpoint(bytes: &[u8]) -> Option<bool> {
+    let json: Json = serde_json::from_slice(bytes).ok()?;
+    json.get("Statement").filter(|_| !is_nothing(bytes)).map(|_| is_for_everyone(bytes))
 }
 
 /// Whether a policy names whom it is for: that of an endpoint, which is read as what it says to everyone.
