@@ -72,6 +72,12 @@ fn what_is_derived_is_what_is_committed() {
     let done = demo.policyc(&["derive", "--stack", "demo"]);
     assert!(done.status.success(), "{}", text(&done.stderr));
     assert!(text(&done.stderr).contains("0 of 11 files changed"), "{}", text(&done.stderr));
+    let overview = "\
+        PublicInstanceRole        24 gone   11 narrowed    6 kept  proved  1 warning\n\
+        NatInstanceRole           23 gone   11 narrowed    7 kept  proved\n\
+        PrivateLinkInstanceRole   29 gone    7 narrowed    5 kept  proved  1 warning\n\
+        S3Endpoint               endpoint, 3 statements          proved\n";
+    assert!(text(&done.stdout).ends_with(&format!("\n\n{overview}")), "what is read last is the overview");
     let committed: Vec<_> = OUTPUTS.iter().map(|o| fs::read(repository().join(o)).unwrap()).collect();
     assert!(demo.bytes() == committed);
     assert!(demo.policyc(&["check", "--stack", "demo"]).status.success());

@@ -218,6 +218,6 @@ pub(super) fn show(question: &Question, compiled: &Compiled, report: &Report, fo
         &compiled.derivation.policy,
         &format!("{} (derived)", question.role),
     );
-    print::result(&format!("\n{}\n", diff::colour(&escape::terminal_lines(&difference))));
+    print::result(&format!("\n{}\n\n", diff::colour(&escape::terminal_lines(&difference))));
     Ok(())
 }

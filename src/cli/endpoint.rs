@@ -272,8 +272,8 @@ fn with_request<T>(asked: &Asked, roles: &[Derived], use_it: impl FnOnce(&Endpoi
 /// Prints what became of an endpoint: what was proved, and the difference to its baseline.
 pub(super) fn show(derived: &DerivedEndpoint) {
     let view = EndpointView::of(1, &derived.report);
-    print::result(&format!("\n{}", render::summary(&view.summary)));
-    print::result(&format!("\n{}\n", diff::colour(&escape::terminal_lines(&derived.report.difference))));
+    print::result(&render::summary(&view.summary));
+    print::result(&format!("\n{}\n\n", diff::colour(&escape::terminal_lines(&derived.report.difference))));
 }
 
 /// Checks the committed certificate of an endpoint's policy against everything it names, and proves the committed policy

@@ -17,6 +17,7 @@ use crate::emit::render::{About, SectionTemplates};
 use crate::finding::Finding;
 use crate::ledger::Ledger;
 use crate::review::report::Report;
+use crate::review::{render, summary};
 use crate::stack::config::{ATTACHED, Config, RoleConfig, StackConfig};
 use crate::stack::{Role, Stack, StackDescription};
 use crate::trail::Interest;
@@ -92,6 +93,9 @@ impl StackResult {
             derive::show(&role.question, &role.compiled, &report, format)?;
         }
         self.endpoints.iter().for_each(endpoint::show);
+        let (roles, endpoints): (Vec<_>, Vec<_>) =
+            (self.roles.iter().map(|r| &r.report).collect(), self.endpoints.iter().map(|e| &e.report).collect());
+        print::result(&render::summary(&summary::overview(&roles, &endpoints)));
         Ok(())
     }
 }

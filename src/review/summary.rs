@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::endpoint::EndpointReport;
 use super::report::{FindingReport, Report, SuspiciousReport, Tally};
 use crate::derive::Reported;
 use crate::derive::verdict::Verdict;
@@ -53,6 +54,51 @@ impl Summary {
         lines.extend(proof(report).into_iter().map(indented));
         Self { lines }
     }
+}
+
+/// A line for each role and endpoint of a stack: what a reader of a long output sees last.
+#[must_use]
+pub fn overview(reports: &[&Report], endpoints: &[&EndpointReport]) -> Summary {
+    let names = reports.iter().map(|r| name(r)).chain(endpoints.iter().map(|e| e.logical_id.as_str()));
+    let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for report in reports {
+        let Tally { gone, narrowed, kept, .. } = report.tally();
+        let mut line = vec![piece("bold", format!("{:<width$}", name(report)))];
+        for (style, count, word) in [("good", gone, "gone"), ("cool", narrowed, "narrowed"), ("look", kept, "kept")] {
+            line.extend([plain("  "), piece(style, format!("{count:>3}")), plain(format!(" {word}"))]);
+        }
+        let answers = [report.proof.within_baseline, report.proof.covers_observed.verdict];
+        line.extend(standing(&answers, &report.findings));
+        lines.push(line);
+    }
+    for endpoint in endpoints {
+        let statements = endpoint.policy.get("Statement").and_then(|s| s.as_array()).map_or(0, Vec::len);
+        let what = format!("  endpoint, {}", plural(statements as u64, "statement"));
+        let proof = &endpoint.proof;
+        let answers = [proof.proof.within_baseline, proof.proof.covers_observed.verdict, proof.covers_grants.verdict];
+        let mut line = vec![piece("bold", format!("{:<width$}", endpoint.logical_id)), plain(format!("{what:<32}"))];
+        line.extend(standing(&answers, &endpoint.findings));
+        lines.push(line);
+    }
+    Summary { lines }
+}
+
+fn name(report: &Report) -> &str {
+    report.logical_id.as_deref().unwrap_or(&report.role)
+}
+
+/// Whether all was proved, and how many findings are more than notes.
+fn standing(answers: &[Answer], findings: &[FindingReport]) -> Vec<Piece> {
+    let answer = answers.iter().find(|a| **a != Answer::Proved).copied().unwrap_or(Answer::Proved);
+    let mut pieces = vec![plain("  "), piece(if answer == Answer::Proved { "good" } else { "bad" }, answer)];
+    for (severity, style, word) in [(Severity::Error, "bad", "error"), (Severity::Warning, "look", "warning")] {
+        let count = findings.iter().filter(|f| f.severity == severity).count() as u64;
+        if count > 0 {
+            pieces.extend([plain("  "), piece(style, plural(count, word))]);
+        }
+    }
+    pieces
 }
 
 pub(super) fn indented(mut line: Vec<Piece>) -> Vec<Piece> {
