@@ -69,6 +69,21 @@ fn what_trails_show() {
     }
 }
 
+/// What is logged on some buckets only is said to be.
+#[test]
+fn what_is_shown_in_part_says_where() {
+    let why = |selectors: &Value| -> String {
+        let found = report(Some(selectors), None).blind.into_iter().find(|b| b.action.as_str() == "s3:GetObject");
+        found.unwrap().why
+    };
+    let of = |values: Value| {
+        basic(json!({ "ReadWriteType": "All", "DataResources": [{ "Type": "AWS::S3::Object", "Values": values }] }))
+    };
+    let (one, two) = ("arn:aws:s3:::one/", "arn:aws:s3:::two/");
+    assert_eq!(why(&of(json!([one, two]))), format!("a data event of AWS::S3::Object, logged on {one}…, {two}… only"));
+    assert_eq!(why(&basic(json!({ "ReadWriteType": "All" }))), "a data event of AWS::S3::Object");
+}
+
 /// INVARIANT (coverage-closes): under the printed selectors everything is shown that any selector can show, what was logged still is,
 /// and nothing is left to print.
 #[test]

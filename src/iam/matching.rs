@@ -110,3 +110,20 @@ pub(super) fn overlaps(a: &[Token], b: &[Token], fold: bool) -> bool {
     }
     reached.last().copied().unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::iam::Pattern;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// INVARIANT (covers-text): the short way for plain text gives what the general way gives.
+        #[test]
+        fn plain_text_takes_no_other_way(wide in "[ab*?]{0,7}", text in "[ab]{0,7}") {
+            let (w, t) = (Pattern::parse(&wide), Pattern::literal(&text));
+            let general = covers_generally(&w.tokens, &t.tokens, false);
+            prop_assert_eq!(covers(&w.tokens, &t.tokens, false), general);
+        }
+    }
+}

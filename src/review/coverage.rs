@@ -98,7 +98,7 @@ impl CoverageReport {
         let coverages = if coverages.is_empty() { of_everybody() } else { coverages };
         let is_shown = |a: &&Action| coverages.iter().all(|coverage| catalog.visible(a, coverage));
         let (shown, hidden): (Vec<&Action>, Vec<&Action>) = actions.iter().partition(is_shown);
-        let blind: Vec<BlindAction> = hidden.into_iter().map(|action| blind(action, catalog)).collect();
+        let blind: Vec<BlindAction> = hidden.into_iter().map(|action| blind(action, &coverages, catalog)).collect();
 
         let mut wanted: BTreeMap<&str, Vec<Action>> = BTreeMap::new();
         for one in &blind {
@@ -185,7 +185,8 @@ impl CoverageReport {
 /// How the names of selectors for data events begin.
 const DATA: &str = "Data events of ";
 
-fn blind(action: &Action, catalog: &Catalog) -> BlindAction {
+/// Why an action is not shown; `coverages` are those of each role.
+fn blind(action: &Action, coverages: &[Coverage], catalog: &Catalog) -> BlindAction {
     let action = action.clone();
     match catalog.visibility(&action) {
         Visibility::Management => {
@@ -193,7 +194,11 @@ fn blind(action: &Action, catalog: &Catalog) -> BlindAction {
             BlindAction { action, why, source: String::new(), shown_by: Some(MANAGEMENT.to_owned()) }
         }
         Visibility::Data { kind, source } => {
-            BlindAction { action, why: format!("a data event of {kind}"), source, shown_by: Some(format!("{DATA}{kind}")) }
+            let places: BTreeSet<&str> =
+                coverages.iter().filter_map(|c| c.partly.get(&kind)).flatten().map(String::as_str).collect();
+            let places: Vec<String> = places.into_iter().map(|place| format!("{place}…")).collect();
+            let only = if places.is_empty() { String::new() } else { format!(", logged on {} only", places.join(", ")) };
+            BlindAction { action, why: format!("a data event of {kind}{only}"), source, shown_by: Some(format!("{DATA}{kind}")) }
         }
         Visibility::Blind { confidence, source } => BlindAction { action, why: confidence, source, shown_by: None },
     }
