@@ -24,6 +24,7 @@ pub mod endpoints;
 pub mod errors;
 pub mod events;
 pub mod features;
+pub mod format;
 pub mod history;
 pub mod operations;
 pub mod reference;

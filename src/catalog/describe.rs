@@ -25,7 +25,7 @@ impl Catalog {
         let Some(facts) = service.action(action.name()) else { return Err(self.unknown_action(name)) };
         let resource_types = facts.types.iter().map(|(kind, required)| ResourceType {
             name: kind.clone(),
-            arn: service.types.get(kind).cloned().unwrap_or_default(),
+            arn: service.types.get(kind).map(|format| format.text().to_owned()).unwrap_or_default(),
             required: *required,
         });
         let cloudtrail = self.visibility(&action);

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::CatalogError;
+use super::format::ArnFormat;
 use crate::iam::{Action, Pattern};
 
 const EMBEDDED: &[u8] = include_bytes!("data/reference.jsonl.gz");
@@ -33,7 +34,7 @@ pub struct Service {
     /// Its actions, sorted by name.
     pub actions: Vec<ActionFacts>,
     /// The ARN format of each resource type.
-    pub types: BTreeMap<String, String>,
+    pub types: BTreeMap<String, ArnFormat>,
 }
 
 /// One action.
@@ -141,7 +142,8 @@ impl Service {
     /// An action by its name, in any case.
     #[must_use]
     pub fn action(&self, name: &str) -> Option<&ActionFacts> {
-        self.actions.iter().find(|a| a.name.eq_ignore_ascii_case(name))
+        let exact = self.actions.binary_search_by(|a| a.name.as_str().cmp(name)).ok().and_then(|at| self.actions.get(at));
+        exact.or_else(|| self.actions.iter().find(|a| a.name.eq_ignore_ascii_case(name)))
     }
 }
 

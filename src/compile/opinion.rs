@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Compiled;
 use crate::catalog::Catalog;
+use crate::catalog::format::ArnFormat;
 use crate::derive::Question;
 use crate::prove::document::{Document, DocumentError};
 use crate::prove::evaluate::Value;
@@ -70,18 +71,11 @@ pub fn boundary(question: &Question) -> Result<Option<Document>, DocumentError> 
 }
 
 /// An ARN format with the account's values, and foreign names.
-fn foreign(format: &str, question: &Question) -> String {
-    let (mut done, mut rest) = (String::new(), format);
-    while let Some((before, after)) = rest.split_once("${") {
-        let (name, after) = after.split_once('}').unwrap_or((after, ""));
-        done.push_str(before);
-        done.push_str(match name {
-            "Partition" => &question.partition,
-            "Region" => &question.region,
-            "Account" => &question.account,
-            _ => FOREIGN,
-        });
-        rest = after;
-    }
-    done + rest
+fn foreign(format: &ArnFormat, question: &Question) -> String {
+    format.filled(|name| match name {
+        "Partition" => &question.partition,
+        "Region" => &question.region,
+        "Account" => &question.account,
+        _ => FOREIGN,
+    })
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::meaning::Side;
 use crate::catalog::Catalog;
+use crate::catalog::format::ArnFormat;
 use crate::iam::{Action, Pattern, Policy, ResourceSpec};
 use crate::prove::document::Document;
 use crate::prove::evaluate::{ArnReading, Decision, Request, Value, evaluate};
@@ -102,27 +103,21 @@ fn of_types(action: &str, region: &str, catalog: &Catalog) -> Vec<String> {
     if facts.types.is_empty() {
         return vec!["*".to_owned()];
     }
-    let mut formats: Vec<(bool, usize, &String)> =
-        facts.types.iter().filter_map(|(kind, required)| service.types.get(kind).map(|f| (!required, f.len(), f))).collect();
-    formats.sort(); // the types that it always needs, and the plainest first
-    formats.into_iter().map(|(_, _, format)| filled(format, region)).collect()
+    let mut formats: Vec<(bool, &ArnFormat)> =
+        facts.types.iter().filter_map(|(kind, required)| Some((!required, service.types.get(kind)?))).collect();
+    // The types that it always needs, and the plainest first.
+    formats.sort_by_key(|(optional, format)| (*optional, format.text().len(), format.text()));
+    formats.into_iter().map(|(_, format)| filled(format, region)).collect()
 }
 
 /// An ARN format of the Service Authorization Reference with its placeholders filled in.
-fn filled(format: &str, region: &str) -> String {
-    let mut text = String::new();
-    let mut rest = format;
-    while let Some((before, (name, after))) = rest.split_once("${").and_then(|(b, tail)| Some((b, tail.split_once('}')?))) {
-        text.push_str(before);
-        text.push_str(match name {
-            "Partition" => "aws",
-            "Region" => region,
-            "Account" => ACCOUNT,
-            _ => "example",
-        });
-        rest = after;
-    }
-    text + rest
+fn filled(format: &ArnFormat, region: &str) -> String {
+    format.filled(|name| match name {
+        "Partition" => "aws",
+        "Region" => region,
+        "Account" => ACCOUNT,
+        _ => "example",
+    })
 }
 
 /// A resource for each pattern that a policy's statements name.

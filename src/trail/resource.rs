@@ -7,18 +7,13 @@ use serde_json::Value;
 
 use super::record::Record;
 use crate::catalog::Catalog;
+use crate::catalog::format::{ArnFormat, Piece};
 use crate::iam::{Action, Arn, Pattern};
 
 /// Finds the resources of one record.
 pub(super) struct Finder<'a> {
     pub(super) record: &'a Record,
     pub(super) catalog: &'a Catalog,
-}
-
-/// A piece of an ARN format: text, or a variable to fill.
-enum Piece<'a> {
-    Text(&'a str),
-    Variable(&'a str),
 }
 
 impl Finder<'_> {
@@ -56,7 +51,7 @@ impl Finder<'_> {
         let service = self.catalog.reference.service(action.service())?;
         let named = !self.values_of_bucket().contains('*');
         let mut formats = service.action(action.name())?.types.iter().filter_map(|(kind, _)| service.types.get(kind));
-        formats.find(|f| named && f.contains("${BucketName}/")).map(|f| self.pinned(f))
+        formats.find(|f| named && f.text().contains("${BucketName}/")).map(|f| self.pinned(f))
     }
 
     /// The partition of the record's region.
@@ -71,7 +66,7 @@ impl Finder<'_> {
 
     /// The resources of one type: those that the record lists; else those of the parameters, ARNs as they are and names put
     /// into the type's format; else what begins as the record says.
-    fn of_type(&self, action: &Action, kind: &str, format: &str) -> Vec<Pattern> {
+    fn of_type(&self, action: &Action, kind: &str, format: &ArnFormat) -> Vec<Pattern> {
         let listed = self.record.resources.iter().filter_map(|r| r.arn.clone());
         let named = self.fitting(action, kind, format, listed);
         if !named.is_empty() {
@@ -88,12 +83,12 @@ impl Finder<'_> {
     }
 
     /// Those ARNs that fit this type better than any other type of the action's service.
-    fn fitting(&self, action: &Action, kind: &str, format: &str, arns: impl IntoIterator<Item = String>) -> Vec<Pattern> {
+    fn fitting(&self, action: &Action, kind: &str, format: &ArnFormat, arns: impl IntoIterator<Item = String>) -> Vec<Pattern> {
         let Some(service) = self.catalog.reference.service(action.service()) else { return Vec::new() };
         let fits = |text: &str| {
             let Some(arn) = Arn::parse(text) else { return false };
-            let best = service.types.iter().filter(|(_, f)| matches(f, &arn)).max_by_key(|(_, f)| literal_length(f));
-            best.is_some_and(|(best, f)| best == kind || f == format)
+            let best = service.types.iter().filter(|(_, f)| f.matches(&arn)).max_by_key(|(_, f)| f.literal_length());
+            best.is_some_and(|(best, f)| best == kind || f.text() == format.text())
         };
         let arns: BTreeSet<String> = arns.into_iter().map(|arn| asked_about(&arn)).filter(|arn| fits(arn)).collect();
         arns.iter().map(|arn| writable(arn)).collect()
@@ -106,23 +101,33 @@ impl Finder<'_> {
     }
 
     /// ARNs put together from parameters: one for each value of a parameter that is a list.
-    fn built(&self, action: &Action, format: &str) -> Vec<Pattern> {
+    fn built(&self, action: &Action, format: &ArnFormat) -> Vec<Pattern> {
         let mut built = vec![String::new()];
-        for piece in pieces(format) {
+        for piece in format.pieces() {
             let values: Vec<String> = match piece {
                 Piece::Text(text) => vec![escaped(text)],
-                Piece::Variable("Partition") => vec![self.partition().to_owned()],
-                Piece::Variable("Region") => vec![self.record.aws_region.clone()],
-                Piece::Variable("Account") => vec![self.account().to_owned()],
-                Piece::Variable(name) => self.values(action, name, format),
+                Piece::Variable(name) => match self.place(name) {
+                    Some(place) => vec![place.to_owned()],
+                    None => self.values(action, name, format),
+                },
             };
             built = built.iter().flat_map(|b| values.iter().map(move |v| format!("{b}{v}"))).collect();
         }
         built.into_iter().flat_map(|text| self.variants(&text)).collect()
     }
 
+    /// The variables that every ARN has: where it is, and whose.
+    fn place(&self, variable: &str) -> Option<&str> {
+        match variable {
+            "Partition" => Some(self.partition()),
+            "Region" => Some(&self.record.aws_region),
+            "Account" => Some(self.account()),
+            _ => None,
+        }
+    }
+
     /// The values of a variable, as pattern text.
-    fn values(&self, action: &Action, variable: &str, format: &str) -> Vec<String> {
+    fn values(&self, action: &Action, variable: &str, format: &ArnFormat) -> Vec<String> {
         let parameters = &self.record.request_parameters;
         let listed = self.catalog.shapes.parameters.get(variable).map(Vec::as_slice).unwrap_or_default();
         let mut texts: Vec<&str> =
@@ -143,8 +148,8 @@ impl Finder<'_> {
     }
 
     /// Whether a value can be what the variable means: an instance of EC2 and a hybrid node are told apart by their ids.
-    fn plausible(&self, text: &str, variable: &str, format: &str) -> bool {
-        let hybrid = format.contains("managed-instance/");
+    fn plausible(&self, text: &str, variable: &str, format: &ArnFormat) -> bool {
+        let hybrid = format.text().contains("managed-instance/");
         !text.is_empty()
             && !text.starts_with("arn:")
             && (variable != "InstanceId" || text.starts_with(if hybrid { "mi-" } else { "i-" }))
@@ -175,19 +180,13 @@ impl Finder<'_> {
     }
 
     /// The resource type of the account and region: what is left when the record names nothing.
-    fn pinned(&self, format: &str) -> Pattern {
-        let text: String = pieces(format)
-            .iter()
-            .map(|piece| match piece {
-                Piece::Text(text) => escaped(text),
-                Piece::Variable("Partition") => self.partition().to_owned(),
-                Piece::Variable("Region") => self.record.aws_region.clone(),
-                Piece::Variable("Account") => self.account().to_owned(),
-                Piece::Variable("BucketName") => self.values_of_bucket(),
-                Piece::Variable(_) => "*".to_owned(),
-            })
-            .collect();
-        Pattern::parse(&text)
+    fn pinned(&self, format: &ArnFormat) -> Pattern {
+        let filled = |piece: &Piece| match piece {
+            Piece::Text(text) => escaped(text),
+            Piece::Variable(name) if name == "BucketName" => self.values_of_bucket(),
+            Piece::Variable(name) => self.place(name).unwrap_or("*").to_owned(),
+        };
+        Pattern::parse(&format.pieces().iter().map(filled).collect::<String>())
     }
 
     /// A bucket is mostly named even where its objects are not (`DeleteObjects`).
@@ -242,49 +241,6 @@ fn escaped(text: &str) -> String {
 
 fn writable(text: &str) -> Pattern {
     Pattern::parse(&escaped(text))
-}
-
-/// `arn:${Partition}:s3:::${BucketName}` → text and variables.
-fn pieces(format: &str) -> Vec<Piece<'_>> {
-    let mut pieces = Vec::new();
-    let mut rest = format;
-    while let Some((text, after)) = rest.split_once("${") {
-        let Some((variable, tail)) = after.split_once('}') else { break };
-        pieces.push(Piece::Text(text));
-        pieces.push(Piece::Variable(variable));
-        rest = tail;
-    }
-    pieces.push(Piece::Text(rest));
-    pieces
-}
-
-/// Whether an ARN has the form of a resource type. Names of documents and parameters of AWS have no account.
-fn matches(format: &str, given: &Arn<'_>) -> bool {
-    let Some(form) = Arn::parse(format) else { return false };
-    let field = |form: &str, given: &str| form.starts_with("${") || form == given;
-    let slashes = |resource: &str| resource.contains('/');
-    field(form.service, given.service)
-        && field(form.region, given.region)
-        && field(form.account, given.account)
-        && (form.service != "s3" || slashes(form.resource) == slashes(given.resource))
-        && follows(&pieces(form.resource), given.resource)
-}
-
-/// Whether a text is the pieces one after another, a variable being any text.
-fn follows(pieces: &[Piece<'_>], text: &str) -> bool {
-    match pieces {
-        [] => text.is_empty(),
-        [Piece::Text(literal), rest @ ..] => text.strip_prefix(literal).is_some_and(|after| follows(rest, after)),
-        [Piece::Variable(_), Piece::Text(""), ..] => true,
-        [Piece::Variable(_), Piece::Text(literal), rest @ ..] => {
-            text.match_indices(literal).any(|(at, _)| text.get(at + literal.len()..).is_some_and(|after| follows(rest, after)))
-        }
-        [Piece::Variable(_), ..] => true,
-    }
-}
-
-fn literal_length(format: &str) -> usize {
-    pieces(format).iter().map(|p| if let Piece::Text(t) = p { t.len() } else { 0 }).sum()
 }
 
 /// The texts at a path such as `instancesSet.items.instanceId`; lists are walked.
