@@ -295,6 +295,7 @@ fn sign(rule: &SignRule) -> String {
             Place::OutputBucket => ", naming a bucket for output",
             Place::OutputLogGroup => ", naming a log group for output",
             Place::CheckedBucket => ", naming a bucket that it writes to next",
+            Place::CommandOutput => ", naming an object below the ids of a command and of the instance",
         });
     }
     text

@@ -72,6 +72,8 @@ pub struct SignRule {
 pub enum Place {
     /// A name that ends in the id of a session.
     SessionLog,
+    /// An object below the id of a command or association and that of the instance, as the agent names output.
+    CommandOutput,
     /// A bucket for output.
     OutputBucket,
     /// A log group for output.

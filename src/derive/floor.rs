@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::places::command_output;
 use super::scope::Scoped;
 use super::{Because, Need, Question};
 use crate::catalog::Catalog;
@@ -119,6 +120,7 @@ impl Pass<'_> {
             && match rule.names {
                 None => true,
                 Some(Place::SessionLog) => self.is_session_log(&text),
+                Some(Place::CommandOutput) => command_output(&text).is_some(),
                 Some(Place::CheckedBucket) => !self.is_output_bucket(&text),
                 Some(Place::OutputBucket | Place::OutputLogGroup) => false,
             }
@@ -135,7 +137,12 @@ impl Pass<'_> {
 
     fn is_output_bucket(&self, arn: &str) -> bool {
         let bucket = arn.rsplit(':').next().unwrap_or_default();
+        let receives = |place: &str| place == bucket || place.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('/'));
+        let seen = |used: &Use| {
+            used.by_agent && used.resource.as_literal().and_then(|t| command_output(&t)).is_some_and(|p| receives(&p))
+        };
         self.scoped.signs.iter().any(|(s, _)| s.details.get("output-bucket").is_some_and(|b| b == bucket))
+            || self.scoped.uses.iter().any(|(used, _)| seen(used))
     }
 
     fn add(&self, floored: &mut Floored, feature: &Feature, need: &FeatureNeed, declared: bool) {
@@ -185,7 +192,7 @@ impl Pass<'_> {
         if seen.is_empty() { BTreeSet::from([self.question.region.clone()]) } else { seen }
     }
 
-    fn regional(&self, service: &str, account: &str, resource: &str) -> Vec<Pattern> {
+    pub(super) fn regional(&self, service: &str, account: &str, resource: &str) -> Vec<Pattern> {
         let partition = &self.question.partition;
         self.regions()
             .iter()
@@ -242,8 +249,7 @@ impl Pass<'_> {
         let account = &self.question.account;
         let s3 = |name: &str| Pattern::parse(&format!("arn:{}:s3:::{name}", self.question.partition));
         let groups = |rest: &str| -> Vec<Pattern> {
-            let groups = self.log_groups(feature, given);
-            groups.iter().flat_map(|g| self.regional("logs", account, &format!("log-group:{}{rest}", escaped(g)))).collect()
+            self.log_groups(feature, given).iter().map(|group| group.then(&Pattern::parse(rest))).collect()
         };
         match on {
             On::OutputObjects => self.outputs(feature, given).iter().map(|place| s3(&format!("{}/*", escaped(place)))).collect(),
@@ -335,7 +341,7 @@ pub(super) fn fits(rule: &SignRule, sign: &Sign) -> bool {
 }
 
 /// A name as a pattern writes it.
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     Pattern::literal(name).to_string()
 }
 

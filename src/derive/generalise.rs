@@ -25,7 +25,7 @@ pub fn generalise(question: &Question, needs: &[CappedNeed], instances: &BTreeSe
     }
     let mut grants = Vec::new();
     for ((action, conditions), members) in groups {
-        let group = Group { question, action, conditions, instances, catalog };
+        let group = Group { question, needs, action, conditions, instances, catalog };
         let members: Vec<(usize, &Need)> = members.into_iter().filter_map(|i| needs.get(i).map(|c| (i, &c.need))).collect();
         grants.extend(group.grants(&members));
     }
@@ -34,10 +34,20 @@ pub fn generalise(question: &Question, needs: &[CappedNeed], instances: &BTreeSe
 
 struct Group<'a> {
     question: &'a Question,
+    /// Everything that is needed, not only by this group.
+    needs: &'a [CappedNeed],
     action: &'a Action,
     conditions: &'a Conditions,
     instances: &'a BTreeSet<String>,
     catalog: &'a Catalog,
+}
+
+/// What tells one instance from another in its id, `i-` and this: a character that no policy may hold.
+const INSTANCE: &str = "\u{e000}";
+
+/// A pattern with the ids of instances left open.
+fn unmarked(pattern: &Pattern) -> Pattern {
+    Pattern::parse(&pattern.to_string().replace(INSTANCE, "*"))
 }
 
 /// A name, and what leads to it.
@@ -51,16 +61,19 @@ impl Group<'_> {
         let mut grants: BTreeMap<Pattern, Grant> = BTreeMap::new();
         let mut named: BTreeMap<String, BTreeMap<String, BTreeSet<usize>>> = BTreeMap::new();
         for (index, need) in members {
-            let open = self.without_identifiers(&need.resource);
+            let text = need.resource.as_literal();
+            let fleeting = text.as_deref().and_then(|text| self.without_fleeting_name(text)).filter(|open| self.fits(open));
             if need.resource.is_any() {
                 self.add(&mut grants, Pattern::any(), Rung::Any, [*index]);
-            } else if open != need.resource && self.fits(&open) {
+            } else if let Some(open) = fleeting {
                 self.add(&mut grants, open, Rung::Ephemeral, [*index]);
-            } else if let Some(text) = need.resource.as_literal() {
-                let place = locate(&text);
+            } else if let Some(text) = text {
+                let place = locate(&self.marked(&text));
                 named.entry(place.head).or_default().entry(place.name).or_default().insert(*index);
             } else {
-                self.add(&mut grants, need.resource.clone(), rung_of(&need.resource), [*index]);
+                let open = unmarked(&Pattern::parse(&self.marked(&need.resource.to_string())));
+                let resource = if self.fits(&open) { open } else { need.resource.clone() };
+                self.add(&mut grants, resource.clone(), rung_of(&resource), [*index]);
             }
         }
         for (head, names) in &named {
@@ -83,16 +96,26 @@ impl Group<'_> {
     fn add_names(&self, grants: &mut BTreeMap<Pattern, Grant>, head: &str, names: &BTreeMap<String, BTreeSet<usize>>) {
         let borrowed: Names<'_> = names.iter().map(|(n, i)| (n.as_str(), i.clone())).collect();
         let lead = Pattern::literal(head);
-        let whole = |rest: &Pattern| lead.then(rest);
         for shape in names::shapes(&borrowed, self.catalog.opens_at_root(self.action)) {
-            let pattern = whole(&shape.pattern);
-            if shape.rung == Rung::Exact || self.fits(&pattern) {
-                self.add(grants, pattern, shape.rung, shape.needs);
+            let pattern = lead.then(&shape.pattern);
+            let open = unmarked(&pattern);
+            let rung = if open == pattern { shape.rung } else { shape.rung.max(Rung::Ephemeral) };
+            if rung == Rung::Exact || self.fits(&open) {
+                self.add(grants, open, rung, shape.needs);
                 continue;
             }
-            // The folder is wider than the baseline: keep the names one by one.
+            // That is wider than the baseline: the names stay one by one, with their own instances where it has to be.
             for (name, needs) in names.iter().filter(|(_, n)| n.iter().any(|i| shape.needs.contains(i))) {
-                self.add(grants, whole(&Pattern::literal(name)), Rung::Exact, needs.iter().copied());
+                let name = lead.then(&Pattern::literal(name));
+                let open = unmarked(&name);
+                if open != name && self.fits(&open) {
+                    self.add(grants, open, Rung::Ephemeral, needs.iter().copied());
+                    continue;
+                }
+                for index in needs {
+                    let own = self.needs.get(*index).map(|capped| capped.need.resource.clone());
+                    self.add(grants, own.unwrap_or_else(|| name.clone()), Rung::Exact, [*index]);
+                }
             }
         }
     }
@@ -116,24 +139,20 @@ impl Group<'_> {
         statements.iter().any(|s| self.conditions.includes(&cap::carried(&self.question.baseline.policy, &s.conditions)))
     }
 
-    /// The resource with instance ids and names that live only for one run left open.
-    fn without_identifiers(&self, resource: &Pattern) -> Pattern {
-        let Some(text) = resource.as_literal() else { return resource.clone() };
-        let kept = self.catalog.without_ephemeral_name(&text);
-        let open_end = kept.is_some();
-        let kept = kept.unwrap_or(&text);
-        let mut pattern = String::new();
-        let mut rest = kept;
-        while let Some((at, id)) = self.instances.iter().filter_map(|id| rest.find(id.as_str()).map(|at| (at, id))).min() {
-            pattern.push_str(&Pattern::literal(rest.get(..at).unwrap_or_default()).to_string());
-            pattern.push('*');
-            rest = rest.get(at + id.len()..).unwrap_or_default();
+    /// A resource without a name that lives only for one run, and without instance ids before it.
+    fn without_fleeting_name(&self, text: &str) -> Option<Pattern> {
+        let kept = self.catalog.without_ephemeral_name(text)?;
+        Some(unmarked(&Pattern::literal(&self.marked(kept))).then(&Pattern::any()))
+    }
+
+    /// A text with [`INSTANCE`] in the instance ids, so that names that differ in nothing else are one name.
+    fn marked(&self, text: &str) -> String {
+        if text.contains(INSTANCE) {
+            return text.to_owned(); // somebody's own name
         }
-        pattern.push_str(&Pattern::literal(rest).to_string());
-        if open_end {
-            pattern.push('*');
-        }
-        Pattern::parse(&pattern)
+        let ids = self.instances.iter().filter(|id| text.contains(id.as_str()));
+        let open = |id: &str| format!("{}-{INSTANCE}", id.split('-').next().unwrap_or_default());
+        ids.fold(text.to_owned(), |text, id| text.replace(id.as_str(), &open(id)))
     }
 
     /// Conditions for actions that know no resources: the regions called, and few-valued keys of the records.

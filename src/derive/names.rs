@@ -53,13 +53,11 @@ impl<'a> Folder<'a> {
                 children.entry(first).or_default().push((rest, needs));
             }
         }
-        if self.names.len() > 1 && self.opens(&children) {
-            if !self.is_root() {
-                return found.push(self.shape(Pattern::any()));
-            }
-            if open_root {
-                return found.push(self.shape(root_pattern(children.keys().copied().collect())));
-            }
+        if self.names.len() > 1 && !self.is_root() && self.opens(&children) {
+            return found.push(self.shape(Pattern::any()));
+        }
+        if self.is_root() && open_root {
+            self.open_root(&mut children, found);
         }
         for (child, names) in children {
             let path: Vec<&str> = self.path.iter().copied().chain([child]).collect();
@@ -73,39 +71,120 @@ impl<'a> Folder<'a> {
         }
     }
 
+    /// Takes out of the root's children those that change from day to day, files and folders each for themselves. Beside plain
+    /// names only those of one form are a series.
+    fn open_root(&self, children: &mut BTreeMap<&'a str, Vec<Below<'a>>>, found: &mut Vec<Shape>) {
+        let alone = self.names.len() > 1 && self.opens(children);
+        let opened: Vec<&str> = children.keys().copied().filter(|child| alone || is_identifier(child)).collect();
+        for leaves in [true, false] {
+            let own = |child: &&str| children.get(child).is_some_and(|names| names.iter().any(|(r, _)| r.is_empty() == leaves));
+            let mut series: BTreeMap<Option<String>, Vec<&str>> = BTreeMap::new();
+            for label in opened.iter().copied().filter(own) {
+                series.entry((!alone).then(|| form_of(label))).or_default().push(label);
+            }
+            for labels in series.into_values().filter(|labels| alone || labels.len() > 1) {
+                let pattern = if alone { Some(root_pattern(&labels)) } else { same_form(&labels) };
+                let Some(pattern) = pattern else { continue };
+                let rest = if leaves || pattern.is_any() { pattern } else { pattern.then(&Pattern::parse("/*")) };
+                let mut needs = BTreeSet::new();
+                for label in labels {
+                    let Some(names) = children.get_mut(label) else { continue };
+                    needs.extend(names.iter().filter(|(rest, _)| rest.is_empty() == leaves).flat_map(|(_, n)| n.iter().copied()));
+                    names.retain(|(rest, _)| rest.is_empty() != leaves);
+                }
+                found.push(Shape { pattern: self.lead().then(&rest), rung: Rung::Prefix, needs });
+            }
+        }
+    }
+
     /// Absolute names begin with an empty segment, which is no folder yet.
     fn is_root(&self) -> bool {
         self.path.iter().all(|s| s.is_empty())
     }
 
     fn opens(&self, children: &BTreeMap<&str, Vec<Below<'a>>>) -> bool {
-        let fleeting = children.keys().all(|c| is_identifier(c)) || (children.len() > 1 && children.keys().all(|c| changes(c)));
+        let all = |is: fn(&str) -> bool| children.keys().all(|c| is(c));
+        let fleeting = all(is_identifier) || (children.len() > 1 && all(changes));
         let leaves: Vec<&str> =
             children.iter().filter(|(_, n)| n.iter().any(|(rest, _)| rest.is_empty())).map(|(c, _)| *c).collect();
-        let files = !self.is_root() && (leaves.len() >= SEVERAL || leaves.iter().filter(|c| changes(c)).count() >= 2);
-        fleeting || files
+        let files = leaves.len() >= SEVERAL || leaves.iter().filter(|c| changes(c)).count() >= 2;
+        let series = children.keys().filter(|c| is_identifier(c)).count() >= 2;
+        fleeting || (!self.is_root() && (files || series))
+    }
+
+    fn lead(&self) -> Pattern {
+        Pattern::literal(&self.path.iter().map(|s| format!("{s}/")).collect::<String>())
     }
 
     fn shape(&self, rest: Pattern) -> Shape {
-        let lead: String = self.path.iter().map(|s| format!("{s}/")).collect();
         let needs = self.names.iter().flat_map(|(_, n)| n.iter().copied()).collect();
-        Shape { pattern: Pattern::literal(&lead).then(&rest), rung: Rung::Prefix, needs }
+        Shape { pattern: self.lead().then(&rest), rung: Rung::Prefix, needs }
     }
 }
 
-/// What fleeting names at the root of a bucket have in common: a beginning up to a separator, the length of a number, or
-/// nothing.
-fn root_pattern(labels: Vec<&str>) -> Pattern {
+/// What fleeting names at the root of a bucket have in common: the places of their digits and letters, a beginning up to what
+/// changes, an ending, or nothing.
+fn root_pattern(labels: &[&str]) -> Pattern {
+    if let Some(form) = same_form(labels) {
+        return form;
+    }
     let common = labels.iter().copied().reduce(common_prefix).unwrap_or_default();
-    let stem = common.rfind(['-', '_', '.', '=']).and_then(|end| common.get(..=end)).unwrap_or_default();
-    if stem.len() > 2 {
+    let mut stem = common.rfind(SEPARATORS).and_then(|end| common.get(..=end)).unwrap_or_default();
+    // A year or month that all have in common is another one next month.
+    while let Some((before, number)) = stem.trim_end_matches(SEPARATORS).rsplit_once(SEPARATORS)
+        && !number.is_empty()
+        && number.bytes().all(|b| b.is_ascii_digit())
+    {
+        stem = stem.get(..=before.len()).unwrap_or(before);
+    }
+    if stem.len() > 2 && stem.bytes().any(|b| b.is_ascii_alphabetic()) {
         return Pattern::literal(stem).then(&Pattern::any());
     }
-    let width = labels.first().map_or(0, |l| l.len());
-    if width > 0 && labels.iter().all(|l| l.len() == width && l.bytes().all(|b| b.is_ascii_digit())) {
-        return Pattern::parse(&format!("{}/*", "?".repeat(width)));
+    let ending = |label: &&str| label.rsplit_once('.').map(|(_, ending)| ending.to_owned()).filter(|e| !e.is_empty());
+    match labels.split_first().map(|(first, rest)| (ending(first), rest)) {
+        Some((Some(last), rest)) if rest.iter().all(|label| ending(label).as_deref() == Some(&last)) => {
+            Pattern::any().then(&Pattern::literal(&format!(".{last}")))
+        }
+        _ => Pattern::any(),
     }
-    Pattern::any()
+}
+
+const SEPARATORS: [char; 4] = ['-', '_', '.', '='];
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+}
+
+/// A name with every letter and digit made the same.
+fn form_of(label: &str) -> String {
+    label.chars().map(|c| if is_word(c) { 'x' } else { c }).collect()
+}
+
+/// The form of names that are equally long and parted in the same places: words that all share, and `?` for every character of
+/// those that hold digits or differ. Numbers of one digit will have two some day.
+fn same_form(labels: &[&str]) -> Option<Pattern> {
+    let first = *labels.first()?;
+    if labels.iter().any(|label| form_of(label) != form_of(first)) {
+        return None;
+    }
+    // Of one identifier alone it is not known which letters another one would have.
+    let random = labels.len() == 1;
+    let is_plain =
+        |word: &str| word.bytes().all(|b| !b.is_ascii_digit()) && !(random && word.bytes().all(|b| b.is_ascii_hexdigit()));
+    let mut form = Pattern::literal("");
+    let mut at = 0;
+    for word in first.split_inclusive(|c| !is_word(c)) {
+        let own = word.trim_end_matches(|c| !is_word(c));
+        let place = at..at + own.len();
+        let plain = is_plain(own) && labels.iter().all(|label| label.get(place.clone()) == Some(own));
+        if !plain && own.len() < 2 {
+            return None;
+        }
+        let text = if plain { Pattern::literal(own) } else { Pattern::parse(&"?".repeat(own.len())) };
+        form = form.then(&text).then(&Pattern::literal(word.get(own.len()..).unwrap_or_default()));
+        at += word.len();
+    }
+    Some(form)
 }
 
 fn common_prefix<'a>(a: &'a str, b: &str) -> &'a str {
@@ -180,14 +259,40 @@ mod tests {
     #[test]
     fn the_root_opens_only_for_names_that_change() {
         check(&["report-1.csv", "report-2.csv"], true, &["report-*"]);
+        check(&["report-2026-09-29.csv", "report-2026-09-30.csv"], true, &["report-????-??-??.csv"]);
+        check(&["backup-2026-09-29.tar", "backup-2026-09-30"], true, &["backup-*"]);
+        check(&["2026-09-29.csv", "2026-09-30-1.csv"], true, &["*.csv"]);
+        check(&["20260929.csv", "20260930.csv"], true, &["????????.csv"]);
+        check(&["2026-09-29/in", "2026-09-30/in"], true, &["????-??-??/*"]);
         check(&["2026/a/b", "2026/c/d"], true, &["????/*"]);
-        check(&["1b4e28ba-2fa1-11d2-883f-0016d3cca427", "6fa459ea-ee8a-3ca4-894e-db77e160355e"], true, &["*"]);
+        check(&["dt=2026-09-29/a", "dt=2026-09-30/b"], true, &["dt=????-??-??/*"]);
+        check(&["1", "2"], true, &["*"]);
+        check(&["2025", "2026", "2026/x"], true, &["????", "????/*"]);
+        check(
+            &["1b4e28ba-2fa1-11d2-883f-0016d3cca427", "6fa459ea-ee8a-3ca4-894e-db77e160355e"],
+            true,
+            &["????????-????-????-????-????????????"],
+        );
         check(
             &["1b4e28ba-2fa1-11d2-883f-0016d3cca427", "6fa459ea-ee8a-3ca4-894e-db77e160355e"],
             false,
             &["1b4e28ba-2fa1-11d2-883f-0016d3cca427", "6fa459ea-ee8a-3ca4-894e-db77e160355e"],
         );
         check(&["a.txt", "b.txt", "c.txt"], true, &["a.txt", "b.txt", "c.txt"]);
+    }
+
+    #[test]
+    fn plain_names_do_not_close_a_series() {
+        check(&["data/2026-09-26/in.csv", "data/2026-09-27/in.csv", "data/config.json"], true, &["data/*"]);
+        check(&["data/2026-09-26/in.csv", "data/latest/in.csv"], true, &["data/2026-09-26/in.csv", "data/latest/in.csv"]);
+        check(&["2026-09-26/in.csv", "2026-09-27/in.csv", "config.json"], true, &["????-??-??/*", "config.json"]);
+        check(&["1.csv", "2.csv", "config.csv"], true, &["1.csv", "2.csv", "config.csv"]);
+        check(
+            &["2026-09-26/in", "2026-09-27/in", "20260926.csv", "20260927.csv", "top"],
+            true,
+            &["????-??-??/*", "????????.csv", "top"],
+        );
+        check(&["2026-09-26/in.csv", "20260927", "config.json"], true, &["2026-09-26/in.csv", "20260927", "config.json"]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! VPC endpoint ids and the stack's own addresses count first. Heartbeats of the SSM agent count after them, because
 //! whoever holds the credentials can send them. An address is *contradicted* when the instance's heartbeats name
-//! another one, and *unattributed* when nothing contradicts it and nothing vouches for it.
+//! another one, and *unattributed* when nothing contradicts it and nothing vouches for it. Of an instance whose agent never reports
+//! nothing is known: its calls count, and a note says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -97,6 +98,19 @@ impl<'a> Addresses<'a> {
         }
     }
 
+    /// Whether nothing is known by which the origin of a use could be judged: no agent of its instance ever reported.
+    #[must_use]
+    pub fn unknown(&self, question: &Question, used: &Use) -> bool {
+        let strange = |address: &Address| !self.is_shared(address) && !vouched(question, address);
+        !self.by_session.contains_key(used.session.name.as_str())
+            && matches!(&used.origin, Origin::Address(text) if Address::parse(text).is_some_and(|a| strange(&a)))
+    }
+
+    /// Whether some instance of the role reports from an address.
+    fn is_shared(&self, address: &Address) -> bool {
+        self.by_session.values().any(|known| known.own.contains(address))
+    }
+
     fn judge_endpoint(&self, question: &Question, used: &Use, id: &str, account: &str) -> Judgement {
         if question.endpoints.contains(id) || account.is_empty() || account == question.account {
             return Judgement::Own;
@@ -130,7 +144,9 @@ impl<'a> Addresses<'a> {
             None if !(question.addresses.is_empty() && question.masked.is_empty()) => {
                 Judgement::Elsewhere(format!("from {address}, outside the given address ranges"))
             }
-            None if self.judged => Judgement::Unattributed,
+            // Another instance of the role reports from there, as behind one NAT gateway.
+            None if self.is_shared(address) => Judgement::Own,
+            None if known.is_some() => Judgement::Unattributed,
             None => Judgement::Own,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::floor::{Floored, Pass, fits};
+use super::floor::{Floored, Pass, escaped, fits};
 use crate::catalog::features::{Feature, Place};
 use crate::finding::{Code, Finding};
 use crate::iam::Pattern;
@@ -60,9 +60,13 @@ impl Pass<'_> {
                 let prefix = sign.details.get("output-prefix").map(|p| p.trim_matches('/')).filter(|p| !p.is_empty());
                 places.insert(prefix.map_or(bucket.clone(), |p| format!("{bucket}/{p}")));
             }
-            for (used, _) in self.scoped.uses.iter().filter(|(u, _)| rule.names == Some(Place::SessionLog) && self.shows(rule, u))
-            {
-                places.extend(used.resource.as_literal().and_then(|t| folder_of(&t)));
+            let place = match rule.names {
+                Some(Place::SessionLog) => folder_of,
+                Some(Place::CommandOutput) => command_output,
+                _ => continue,
+            };
+            for (used, _) in self.scoped.uses.iter().filter(|(u, _)| self.shows(rule, u)) {
+                places.extend(used.resource.as_literal().and_then(|t| place(&t)));
             }
         }
         for rule in feature.signs.iter().filter(|r| r.names == Some(Place::CheckedBucket)) {
@@ -87,25 +91,22 @@ impl Pass<'_> {
             .any(|(u, _)| u.action.as_str() == "s3:PutObject" && u.resource.literal_prefix().contains(&format!(":::{bucket}/")))
     }
 
-    pub(super) fn log_groups(&self, feature: &Feature, given: &[String]) -> BTreeSet<String> {
-        let mut groups: BTreeSet<String> = given.iter().cloned().collect();
+    /// The log groups that receive output: declared in every region of the agents, named by operators in the region of their call,
+    /// and those whose streams the instances made, where they are.
+    pub(super) fn log_groups(&self, feature: &Feature, given: &[String]) -> BTreeSet<Pattern> {
+        let account = &self.question.account;
+        let named = |name: &str| format!("log-group:{}", escaped(name));
+        let own = given.iter().filter(|name| !name.is_empty());
+        let mut groups: BTreeSet<Pattern> = own.flat_map(|name| self.regional("logs", account, &named(name))).collect();
         for rule in &feature.signs {
-            groups.extend(
-                self.scoped
-                    .signs
-                    .iter()
-                    .filter(|(s, _)| fits(rule, s))
-                    .filter_map(|(s, _)| s.details.get("output-log-group").cloned()),
-            );
-            let streams = self
-                .scoped
-                .uses
-                .iter()
-                .filter(|(u, _)| u.action.service() == "logs" && self.shows(rule, u))
-                .filter_map(|(u, _)| u.resource.as_literal());
-            groups.extend(streams.filter_map(|t| group_of(&t)));
+            for (sign, _) in self.scoped.signs.iter().filter(|(s, _)| fits(rule, s)) {
+                let Some(name) = sign.details.get("output-log-group").filter(|name| !name.is_empty()) else { continue };
+                let place = format!("arn:{}:logs:{}:{account}:{}", self.question.partition, sign.region, named(name));
+                groups.insert(Pattern::parse(&place));
+            }
+            let streams = self.scoped.uses.iter().filter(|(u, _)| u.action.service() == "logs" && self.shows(rule, u));
+            groups.extend(streams.filter_map(|(u, _)| group_of(&u.resource.as_literal()?)));
         }
-        groups.retain(|g| !g.is_empty());
         groups
     }
 }
@@ -116,10 +117,29 @@ fn folder_of(arn: &str) -> Option<String> {
     path.rsplit_once('/').map(|(folder, _)| folder.to_owned())
 }
 
-/// The log group of a log group's or stream's ARN.
-fn group_of(arn: &str) -> Option<String> {
-    let (_, rest) = arn.split_once(":log-group:")?;
-    Some(rest.split(":log-stream:").next().unwrap_or(rest).to_owned())
+/// The bucket and folder below which an object is the output of a command or association: the agent puts the id of it and that of
+/// the instance behind the prefix that it was given, in one order or the other.
+///
+/// Source: AWS Systems Manager User Guide, "Understanding command output": `PREFIX/COMMAND-ID/INSTANCE-ID/…`. That associations
+/// have the instance first is unverified, and it takes an object of that form to be one.
+pub(super) fn command_output(arn: &str) -> Option<String> {
+    let path: Vec<&str> = arn.split_once(":::")?.1.split('/').collect();
+    let is_id = |text: &str| {
+        let groups: Vec<&str> = text.split('-').collect();
+        groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) && groups.concat().bytes().all(|b| b.is_ascii_hexdigit())
+    };
+    let is_instance = |text: &str| text.starts_with("i-") || text.starts_with("mi-");
+    let at = path
+        .windows(2)
+        .position(|pair| matches!(pair, [a, b] if (is_id(a) && is_instance(b)) || (is_instance(a) && is_id(b))))?;
+    (at > 0).then(|| path.get(..at).unwrap_or_default().join("/"))
+}
+
+/// The log group of a log group's or stream's ARN, as an ARN.
+fn group_of(arn: &str) -> Option<Pattern> {
+    let (place, rest) = arn.split_once(":log-group:")?;
+    let name = rest.split(":log-stream:").next().filter(|name| !name.is_empty())?;
+    Some(Pattern::literal(&format!("{place}:log-group:{name}")))
 }
 
 #[cfg(test)]
@@ -129,6 +149,15 @@ mod tests {
     #[test]
     fn places_are_read_off_names() {
         assert_eq!(folder_of("arn:aws:s3:::logs/sessions/a-1.log").as_deref(), Some("logs/sessions"));
-        assert_eq!(group_of("arn:aws:logs:r:1:log-group:/a/b:log-stream:s").as_deref(), Some("/a/b"));
+        let output = |key: &str| command_output(&format!("arn:aws:s3:::logs/{key}"));
+        let id = "0f0e5a52-9c1c-4d7c-8f3a-1b2c3d4e5f60";
+        assert_eq!(output(&format!("out/{id}/i-0a/awsrunShellScript/0.x/stdout")).as_deref(), Some("logs/out"));
+        assert_eq!(output(&format!("{id}/i-0a/stdout")).as_deref(), Some("logs"));
+        assert_eq!(output(&format!("out/i-0a/{id}/stdout")).as_deref(), Some("logs/out"));
+        assert_eq!(output(&format!("out/{id}/stdout")), None);
+        assert_eq!(output("out/i-0a/stdout"), None);
+        let group = group_of("arn:aws:logs:r:1:log-group:/a/b:log-stream:s").map(|group| group.to_string());
+        assert_eq!(group.as_deref(), Some("arn:aws:logs:r:1:log-group:/a/b"));
+        assert_eq!(group_of("arn:aws:logs:r:1:log-group::log-stream:s"), None);
     }
 }

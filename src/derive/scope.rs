@@ -40,6 +40,7 @@ pub fn scope<'a>(question: &Question, ledger: &'a Ledger) -> Scoped<'a> {
     let addresses = Addresses::learn(question, ledger, counts);
     let mut scoped = Scoped { findings: addresses.findings.clone(), ..Scoped::default() };
     let (mut strangers, mut unattributed) = (BTreeSet::new(), BTreeSet::new());
+    let mut unjudged: BTreeSet<&str> = BTreeSet::new();
     for (used, evidence) in &ledger.uses {
         if !counts(&used.session) {
             if of_role(&used.session) && used.outcome.authorised() {
@@ -56,12 +57,17 @@ pub fn scope<'a>(question: &Question, ledger: &'a Ledger) -> Scoped<'a> {
                 unattributed.insert(format!("{:?}", used.origin));
                 scoped.uses.push((used, evidence));
             }
+            Judgement::Own if addresses.judged() && addresses.unknown(question, used) => {
+                unjudged.insert(&used.session.name);
+                sort(&mut scoped, used, evidence);
+            }
             _ => sort(&mut scoped, used, evidence),
         }
     }
     scoped.heartbeats = ledger.heartbeats.keys().filter(|h| counts(&h.session)).collect();
     scoped.signs = ledger.signs.iter().filter(|(sign, _)| concerns(sign, question, ledger, &scoped.instances)).collect();
-    tell(question, &mut scoped, &strangers, &unattributed, addresses.judged());
+    tell(question, &mut scoped, &strangers, &unattributed);
+    scoped.findings.extend(unknown_places(&scoped.instances, &unjudged, addresses.judged()));
     scoped
 }
 
@@ -88,7 +94,7 @@ fn concerns(sign: &Sign, question: &Question, ledger: &Ledger, instances: &BTree
         }
 }
 
-fn tell(question: &Question, scoped: &mut Scoped<'_>, strangers: &BTreeSet<&str>, unattributed: &BTreeSet<String>, judged: bool) {
+fn tell(question: &Question, scoped: &mut Scoped<'_>, strangers: &BTreeSet<&str>, unattributed: &BTreeSet<String>) {
     let findings = &mut scoped.findings;
     if scoped.instances.is_empty() {
         let message = format!("no call of an instance of the role `{}` in account {} was found", question.role, question.account);
@@ -127,15 +133,23 @@ fn tell(question: &Question, scoped: &mut Scoped<'_>, strangers: &BTreeSet<&str>
             "treat the credentials as stolen until explained; if the address is the instance's own, name it with `--address`",
         ));
     }
-    if !judged && !scoped.instances.is_empty() {
-        findings.push(
-            Finding::new(
-                Code::OriginUnjudged,
-                "no address of the instances is known, so where their calls came from was not judged",
-            )
-            .advise("name the instances' own addresses with `--address CIDR` to have it judged"),
-        );
-    }
+}
+
+/// Says where calls came from is not judged, of all instances or of those whose agents never reported.
+fn unknown_places(instances: &BTreeSet<String>, unjudged: &BTreeSet<&str>, judged: bool) -> Option<Finding> {
+    let some: Vec<String> = unjudged.iter().take(5).map(|name| format!("`{name}`")).collect();
+    let more = if unjudged.len() > 5 { ", …" } else { "" };
+    let message = match (judged, some.is_empty()) {
+        (false, _) if !instances.is_empty() => {
+            "no address of the instances is known, so where their calls came from was not judged".to_owned()
+        }
+        (true, false) => {
+            format!("the agent of {}{more} never reported, so where their calls came from was not judged", some.join(", "))
+        }
+        _ => return None,
+    };
+    let advice = "name the instances' own addresses with `--address CIDR` to have it judged";
+    Some(Finding::new(Code::OriginUnjudged, message).advise(advice))
 }
 
 fn first(texts: &BTreeSet<String>, most: usize) -> String {
