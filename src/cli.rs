@@ -138,7 +138,7 @@ pub fn run() -> ExitCode {
         Command::Completions(args) => manual::completions(&args, Cli::command()),
         Command::Man(args) => manual::man(&args, Cli::command()),
     };
-    match done {
+    match done.and_then(|verdict| print::lost().map_or(Ok(verdict), Err)) {
         Ok(Verdict::Done) => ExitCode::SUCCESS,
         Ok(Verdict::No) => ExitCode::from(1),
         Err(error) => {

@@ -83,6 +83,55 @@ fn what_is_derived_is_what_is_committed() {
     assert!(demo.policyc(&["check", "--stack", "demo"]).status.success());
 }
 
+/// What else a template gives a role no proof is about.
+#[test]
+fn a_role_with_more_than_the_derived_policy_fails_the_check() {
+    let check = |after: &str, added: &str, says: &str| {
+        let demo = Copy::new();
+        let template = demo.path(OUTPUTS[6]);
+        let text_of = fs::read_to_string(&template).unwrap();
+        let changed = text_of.replacen(after, &format!("{after}{added}"), 1);
+        assert_ne!(changed, text_of, "{after}");
+        fs::write(&template, changed).unwrap();
+        let done = demo.policyc(&["check", "--stack", "demo"]);
+        assert_eq!(done.status.code(), Some(1), "{}", text(&done.stderr));
+        assert!(text(&done.stderr).contains(says), "{}", text(&done.stderr));
+    };
+    let role = "  PublicInstanceRole:\n    Type: AWS::IAM::Role\n";
+    let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+    let says = |what: &str| format!("`PublicInstanceRole` also has `{what}`, of which nothing is proved");
+    let resource = |kind: &str, whose: &str| {
+        format!(
+            "  Wide:\n    Type: {kind}\n    Properties:\n      {whose}\n      PolicyName: wide\n      PolicyDocument:\n        Version: '2012-10-17'\n        Statement: {{Effect: Allow, Action: '*', Resource: '*'}}\n"
+        )
+    };
+    check(&format!("{role}    Properties:\n"), &format!("      ManagedPolicyArns: ['{admin}']\n"), &says(admin));
+    check("\nResources:\n", &resource("AWS::IAM::Policy", "Roles: [!Ref PublicInstanceRole]"), &says("Wide"));
+    check("\nResources:\n", &resource("AWS::IAM::RolePolicy", "RoleName: !Ref PublicInstanceRole"), &says("Wide"));
+}
+
+/// What would change nothing is not taken in silence.
+#[test]
+fn options_of_a_role_are_not_for_configured_stacks() {
+    let demo = Copy::new();
+    for (command, option) in [("derive", "--need"), ("report", "--role"), ("derive", "--account")] {
+        let done = demo.policyc(&[command, "--stack", "demo", option, "x"]);
+        assert_eq!(done.status.code(), Some(2), "{command} {option}");
+        assert!(text(&done.stderr).contains(&format!("`{option}` would change nothing here")), "{}", text(&done.stderr));
+    }
+}
+
+/// A result that did not arrive is no success.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_policyc"));
+    let done = command.args(["catalog", "action", "s3:GetObject"]).stdout(full).output().unwrap();
+    assert_eq!(done.status.code(), Some(3));
+    assert!(text(&done.stderr).contains("`standard output` was not written"), "{}", text(&done.stderr));
+}
+
 #[test]
 fn the_templates_with_the_managed_policy_give_the_committed_ones() {
     let demo = Copy::new();

@@ -1,6 +1,8 @@
 //! Arguments that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use super::error::CliError;
 
 /// Where records come from and whose they are.
 #[derive(clap::Args, Debug, Clone, Default)]
@@ -46,6 +48,30 @@ pub(super) struct RoleArgs {
     /// Accept that other sessions use the role and lose what only they need
     #[arg(long)]
     pub(super) allow_shared_role: bool,
+}
+
+/// Refuses what is said beside a stack that `policyc.toml` configures: whose calls count, and where they are, is said there.
+pub(super) fn only_configured(trail: &TrailArgs, role: &RoleArgs, config: &Path) -> Result<(), CliError> {
+    let given = [
+        ("--skip-unreadable", trail.skip_unreadable),
+        ("--coverage", trail.coverage.is_some()),
+        ("--role", role.role.is_some()),
+        ("--account", role.account.is_some()),
+        ("--region", role.region.is_some()),
+        ("--instance", !role.instance.is_empty()),
+        ("--need", !role.need.is_empty()),
+        ("--address", !role.address.is_empty()),
+        ("--keep", !role.keep.is_empty()),
+        ("--boundary", role.boundary.is_some()),
+        ("--allow-shared-role", role.allow_shared_role),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(CliError::usage(format!(
+            "`{option}` would change nothing here: the stack and its roles are configured in `{}`, where it belongs",
+            config.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// How a result is printed.

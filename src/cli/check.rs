@@ -7,9 +7,11 @@ use super::question::MANAGED_POLICY_LIMIT;
 use super::stack::Derived;
 use super::{Outcome, Verdict, endpoint, print, stack};
 use crate::compile::{Facts, prove, subjects};
+use crate::emit::effective::beside;
 use crate::finding::Severity;
 use crate::prove::certificate::{Certificate, Subject};
 use crate::review::{diff, escape};
+use crate::template::Document;
 
 /// Derive a stack again and compare with what is committed: exit code 1 on drift or an error finding. For CI.
 #[derive(clap::Args)]
@@ -46,13 +48,22 @@ pub(super) fn run(args: &Args) -> Outcome {
             print::result(&difference(path, &committed, bytes));
         }
     }
-    let mut doubtful = 0;
+    let (mut doubtful, mut unjudged) = (0, 0);
     for role in &result.roles {
         print::findings(&role.compiled.derivation.findings, Severity::Warning);
         let problems = certificate_problems(role, &result.facts)?;
         doubtful += usize::from(!problems.is_empty());
         let path = stack::certificate_path(&role.policy);
         problems.iter().for_each(|problem| print::note(&format!("{}: {problem}", path.display())));
+        for stranger in strangers(role)? {
+            unjudged += 1;
+            print::note(&format!(
+                "{}: `{}` also has `{stranger}`, of which nothing is proved; take it off, or name it under `keeps` in {}",
+                role.template.as_deref().unwrap_or(&role.policy).display(),
+                role.logical_id,
+                args.config.display()
+            ));
+        }
     }
     for endpoint in &result.endpoints {
         print::findings(&endpoint.compiled.findings, Severity::Warning);
@@ -70,7 +81,7 @@ pub(super) fn run(args: &Args) -> Outcome {
         (n, _, _) => format!("{name}: {n} of {files} files differ; run `policyc derive --stack {name}`"),
     };
     print::note(&verdict);
-    Ok(if drift == 0 && !refused && doubtful == 0 { Verdict::Done } else { Verdict::No })
+    Ok(if drift == 0 && !refused && doubtful == 0 && unjudged == 0 { Verdict::Done } else { Verdict::No })
 }
 
 /// Every role, with the policy that is committed: that is what is attached.
@@ -82,6 +93,14 @@ fn committed_subjects(result: &mut stack::StackResult) -> Result<Vec<super::opin
         subject.committed = Some(committed(&path)?).filter(|bytes| !bytes.is_empty());
     }
     Ok(subjects)
+}
+
+/// What the template gives a role beside the derived policy and what stays attached: no proof is about it.
+fn strangers(role: &Derived) -> Result<Vec<String>, CliError> {
+    let Some(path) = &role.template else { return Ok(Vec::new()) };
+    let doc = Document::parse(&committed(path)?).map_err(|e| CliError::input(path, e))?;
+    let kept = |name: &String| role.question.kept.iter().any(|kept| name.rsplit('/').next() == Some(kept.name.as_str()));
+    Ok(beside(&doc, &role.logical_id).into_iter().filter(|name| !kept(name)).collect())
 }
 
 /// Checks the committed certificate of a role against everything it names, and proves the committed policy again: what

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::arguments::{Format, RoleArgs, TrailArgs};
+use super::arguments::{Format, RoleArgs, TrailArgs, only_configured};
 use super::error::CliError;
 use super::question::{MANAGED_POLICY_LIMIT, RoleName, baseline, question};
 use super::{Outcome, Verdict, catalog, files, observe, print, stack};
@@ -85,6 +85,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             if args.out.is_some() {
                 return Err(CliError::usage("`--out` is for what no policyc.toml configures; the stack's files are named there"));
             }
+            only_configured(&args.trail, &args.role, &args.config)?;
             let request = stack::Request { name, config: &args.config, inject: !args.no_inject, limit: args.limit };
             #[allow(unused_mut)] // IAM's opinion is added to it
             let mut result = stack::compile_stack(&request)?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::arguments::{Format, RoleArgs, TrailArgs};
+use super::arguments::{Format, RoleArgs, TrailArgs, only_configured};
 use super::error::CliError;
 use super::question::{MANAGED_POLICY_LIMIT, baseline as baseline_of};
 use super::{Outcome, Verdict, derive, print, stack};
@@ -56,6 +56,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     let limit = MANAGED_POLICY_LIMIT;
     let reports: Vec<_> = match &args.stack {
         Some(name) => {
+            only_configured(&args.trail, &args.role, &args.config)?;
             let request = stack::Request { name, config: &args.config, inject: false, limit };
             #[allow(unused_mut)] // IAM's opinion is added to it
             let mut result = stack::compile_stack(&request)?;

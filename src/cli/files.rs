@@ -86,8 +86,15 @@ pub(super) fn write_all(outputs: &[(PathBuf, Vec<u8>)]) -> Result<Vec<PathBuf>, 
 
 /// As [`write_all`], and refuses when one of the files is no longer what it was read as: somebody edited it meanwhile.
 pub(super) fn write_over(outputs: &[(PathBuf, Vec<u8>)], read_as: &BTreeMap<PathBuf, Vec<u8>>) -> Result<Vec<PathBuf>, CliError> {
-    let mut beside = Vec::new();
-    for (path, bytes) in outputs {
+    let (mut beside, mut streams) = (Vec::new(), Vec::new());
+    for (n, (path, bytes)) in outputs.iter().enumerate() {
+        if outputs.iter().take(n).any(|(other, _)| other == path) {
+            return Err(CliError::usage(format!("`{}` is named for two results", path.display())));
+        }
+        if fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+            streams.push((path, bytes)); // a device or pipe: nothing of it can be read back or renamed
+            continue;
+        }
         let old = fs::read(path).ok();
         if old.as_ref() == Some(bytes) {
             continue;
@@ -107,6 +114,10 @@ pub(super) fn write_over(outputs: &[(PathBuf, Vec<u8>)], read_as: &BTreeMap<Path
             return Err(CliError::output(&path, e.error));
         }
         done.push((path, target, old));
+    }
+    for (path, bytes) in streams {
+        let opened = fs::OpenOptions::new().write(true).open(path);
+        opened.and_then(|mut stream| stream.write_all(bytes)).map_err(|e| CliError::output(path, e))?;
     }
     Ok(done.into_iter().map(|(path, ..)| path).collect())
 }
@@ -177,6 +188,30 @@ mod tests {
         assert!(error.ends_with("was not written: it was changed meanwhile; run the command again"), "{error}");
         assert_eq!((fs::read(&first).unwrap(), fs::read(&second).unwrap()), (b"old".to_vec(), b"edited".to_vec()));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn devices_are_written_to_and_stay_devices() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (null, full) = (folder.path().join("null"), folder.path().join("full"));
+        // By links, so that a mistake here replaces a link.
+        std::os::unix::fs::symlink("/dev/null", &null).unwrap();
+        std::os::unix::fs::symlink("/dev/full", &full).unwrap();
+        assert!(write_all(&[(null.clone(), b"text".to_vec())]).unwrap().is_empty());
+        assert!(fs::metadata(&null).unwrap().file_type().is_char_device());
+        let error = write_all(&[(full, b"text".to_vec())]).unwrap_err().to_string();
+        assert!(error.contains("was not written: No space left on device"), "{error}");
+    }
+
+    #[test]
+    fn one_file_takes_one_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let error = write_all(&[(path.clone(), b"1".to_vec()), (path.clone(), b"2".to_vec())]).unwrap_err().to_string();
+        assert!(error.ends_with("is named for two results"), "{error}");
+        assert!(!path.exists());
     }
 
     #[test]

@@ -1,16 +1,30 @@
 //! Printing: results to stdout, everything else to stderr, colours only where they are wanted.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::sync::OnceLock;
 
 use super::error::CliError;
 use crate::finding::{Finding, Severity};
 use crate::review::escape::{terminal, terminal_lines};
 
-/// Prints a result. A reader that went away (`| head`) is no error.
+/// Why a result did not arrive, the first time that one did not.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Prints a result. A reader that went away (`| head`) is no error; a full disk is one, and [`lost`] tells it at the end.
 pub(super) fn result(text: &str) {
     let mut out = anstream::stdout().lock();
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    let done = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = done.map_err(|error| (error.kind(), error.to_string()))
+        && error.0 != ErrorKind::BrokenPipe
+    {
+        let _ = LOST.set(error.1);
+    }
+}
+
+/// Whether a result was lost on its way to standard output.
+pub(super) fn lost() -> Option<CliError> {
+    LOST.get().map(|why| CliError::output(Path::new("standard output"), why))
 }
 
 /// Prints a line about what is happening.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::arguments::{RoleArgs, TrailArgs};
+use super::arguments::{RoleArgs, TrailArgs, only_configured};
 use super::error::CliError;
 use super::question::MANAGED_POLICY_LIMIT;
 use super::{Outcome, Verdict, check, derive, files, print, stack};
@@ -90,7 +90,10 @@ impl From<Format> for render::Format {
 pub(super) fn run(args: &Args) -> Outcome {
     let templates = templates(args.templates.as_deref())?;
     let reports = match &args.stack {
-        Some(name) => of_stack(args, &stack::Request { name, config: &args.config, inject: true, limit: args.limit })?,
+        Some(name) => {
+            only_configured(&args.trail, &args.role, &args.config)?;
+            of_stack(args, &stack::Request { name, config: &args.config, inject: true, limit: args.limit })?
+        }
         None => {
             #[allow(unused_mut, unused_variables)] // IAM's opinion is added to them
             let (question, mut compiled, mut report) =
