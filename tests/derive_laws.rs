@@ -216,6 +216,13 @@ fn a_baseline_may_hold_variables() {
     );
     check(get, object, r#""arn:aws:s3:::other-${aws:PrincipalTag/team}/*","arn:aws:s3:::${aws:PrincipalAccount}/*""#, &[]);
     check(get, "arn:aws:s3:::acme-444455556666/k", r#""arn:aws:s3:::acme-${aws:PrincipalAccount}/*""#, &[]);
+    // Beside a name in the same list, for what that name does not grant.
+    check(
+        get,
+        object,
+        r#""arn:aws:s3:::acme-${aws:PrincipalTag/team}/*","arn:aws:s3:::shared/*""#,
+        &["arn:aws:s3:::acme-${aws:PrincipalTag/team}/*"],
+    );
     // Ids of instances stay open, as always.
     check(
         get,
