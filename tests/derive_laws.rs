@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use policyc::catalog::{Catalog, baselines};
-use policyc::derive::{Baseline, Derivation, Question, cap, derive};
+use policyc::derive::{Baseline, Because, Derivation, Need, Question, cap, derive};
 use policyc::iam::{Action, Pattern, Policy};
 use policyc::ledger::address::Address;
 use policyc::ledger::mask::Mask;
@@ -230,6 +230,60 @@ fn a_baseline_may_hold_variables() {
         r#""arn:aws:s3:::acme-${aws:PrincipalAccount}/*""#,
         &["arn:aws:s3:::acme-${aws:PrincipalAccount}/*/k"],
     );
+}
+
+/// What a feature needs, or what was seen, is granted as far as the baseline grants it, and what is not is told.
+#[test]
+fn a_baseline_may_grant_a_part_of_a_need() {
+    let check = |seen: bool, action: &str, resource: &str, baseline: &str, expected: &[&str]| {
+        let document =
+            format!(r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"{action}","Resource":[{baseline}]}}}}"#);
+        let feature = Because::Feature { feature: "agent".to_owned(), why: "it does".to_owned(), source: String::new() };
+        let evidence = Evidence::of("2026-09-01T00:00:00Z", "e", &SourceId("0000000000000000".to_owned()));
+        let need = Need {
+            action: Action::parse(action).unwrap(),
+            resource: Pattern::parse(resource),
+            regions: BTreeSet::new(),
+            context: BTreeMap::new(),
+            because: BTreeSet::from([if seen { Because::Seen } else { feature }]),
+            evidence: seen.then_some(evidence),
+        };
+        let capped = cap::cap(&Policy::parse(document.as_bytes()).unwrap(), vec![need], Catalog::embedded());
+        let resources: Vec<String> = capped.needs.iter().map(|c| c.need.resource.to_string()).collect();
+        assert_eq!(resources, expected, "{action} on {resource} within {baseline}");
+        let missing = capped.findings.iter().filter(|f| f.code == policyc::finding::Code::FloorOutsideBaseline).count();
+        let told = (capped.outside.len(), missing);
+        let outside = expected.is_empty();
+        assert_eq!(
+            told,
+            (usize::from(outside && seen), usize::from(outside && !seen)),
+            "{action} on {resource} within {baseline}"
+        );
+    };
+    let (stream, streams) = ("logs:CreateLogStream", "arn:aws:logs:eu-west-1:111122223333:log-group:/acme/app:log-stream:*");
+    let own = "arn:aws:logs:eu-west-1:111122223333:log-group:/acme/app:log-stream:i-*";
+    for seen in [true, false] {
+        check(seen, stream, streams, r#""*""#, &[streams]);
+        check(seen, stream, streams, &format!("\"{own}\""), &[own]);
+        check(seen, stream, streams, r#""arn:aws:logs:*:*:log-group:/acme/app:log-stream:i-*""#, &[own]);
+        check(seen, stream, streams, r#""arn:aws:logs:*:*:log-group:/acme/other:log-stream:i-*""#, &[]);
+        check(
+            seen,
+            "s3:PutObject",
+            "arn:aws:s3:::out/p/*",
+            r#""arn:aws:s3:::out/*/i-*/x/*","arn:aws:s3:::out/p/q/*","arn:aws:s3:::in/*""#,
+            &["arn:aws:s3:::out/p/q/*", "arn:aws:s3:::out/p/*/i-*/x/*"],
+        );
+        // A request of an action that knows no resources is about `*`: no ARN grants it.
+        check(seen, "ssmmessages:CreateControlChannel", "*", r#""arn:aws:ec2:*:*:instance/*""#, &[]);
+        check(seen, "ssmmessages:CreateControlChannel", "*", r#""arn:aws:ssmmessages:eu-west-1:*:*""#, &[]);
+        check(seen, "ssmmessages:CreateControlChannel", "*", r#""arn:aws:ec2:*:*:instance/*","*""#, &["*"]);
+        check(seen, "s3:ListAllMyBuckets", "*", r#""arn:aws:s3:::acme-*""#, &[]);
+        check(seen, "s3:GetObject", "*", r#""arn:aws:s3:::b/*""#, &["arn:aws:s3:::b/*"]);
+    }
+    // But where it went through, and the baseline leaves nothing but the service, that is what let it through.
+    check(true, "s3:ListAllMyBuckets", "*", r#""arn:aws:s3:::*","arn:aws:s3:::*/*""#, &["arn:aws:s3:::*"]);
+    check(false, "s3:ListAllMyBuckets", "*", r#""arn:aws:s3:::*""#, &[]);
 }
 
 #[test]

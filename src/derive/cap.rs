@@ -61,11 +61,11 @@ pub fn accepted(baseline: &Policy, needs: Vec<Need>, catalog: &Catalog) -> Vec<N
 
 /// Sorts needs into those inside and those outside the baseline.
 #[must_use]
-pub fn cap(baseline: &Policy, needs: Vec<Need>) -> Capped {
+pub fn cap(baseline: &Policy, needs: Vec<Need>, catalog: &Catalog) -> Capped {
     let mut capped = Capped::default();
     let mut outside: Vec<Need> = Vec::new();
     for need in needs {
-        let found = inside(baseline, &need);
+        let found = inside(baseline, &need, catalog);
         if found.is_empty() {
             outside.push(need);
         } else {
@@ -118,7 +118,7 @@ fn forbids(spec: &ResourceSpec, resource: &Pattern) -> bool {
     }
 }
 
-fn inside(baseline: &Policy, need: &Need) -> Vec<CappedNeed> {
+fn inside(baseline: &Policy, need: &Need, catalog: &Catalog) -> Vec<CappedNeed> {
     let whole = alternatives(baseline, &need.action, &need.resource);
     if !whole.is_empty() {
         return vec![CappedNeed { need: need.clone(), alternatives: whole }];
@@ -127,21 +127,35 @@ fn inside(baseline: &Policy, need: &Need) -> Vec<CappedNeed> {
         let statements = baseline.statements.iter().filter(|s| s.effect == Effect::Allow && names(&s.actions, &need.action));
         statements.filter_map(|s| if let ResourceSpec::Only(patterns) = &s.resources { Some(patterns) } else { None }).flatten()
     };
-    let as_granted = |p: &Pattern| CappedNeed {
-        need: Need { resource: p.clone(), ..need.clone() },
-        alternatives: alternatives(baseline, &need.action, p),
+    let as_granted = |p: Pattern| CappedNeed {
+        alternatives: alternatives(baseline, &need.action, &p),
+        need: Need { resource: p, ..need.clone() },
     };
-    let granted = |parts: BTreeSet<&Pattern>| -> Vec<CappedNeed> {
+    let granted = |parts: BTreeSet<Pattern>| -> Vec<CappedNeed> {
         parts.into_iter().map(as_granted).filter(|c| !c.alternatives.is_empty()).collect()
     };
-    // The baseline may grant only parts of what is asked for: take those of its own patterns that lie inside.
-    let parts = granted(patterns().filter(|p| need.resource.covers_arn(p) && !p.has_variable()).collect());
+    // The baseline may grant only parts of what is asked for: take what its patterns share with that.
+    let divisible = |p: &&Pattern| !p.has_variable() && (!indivisible(need, catalog) || is_open(p) && need.evidence.is_some());
+    let parts = granted(patterns().filter(divisible).filter_map(|p| need.resource.meet(p)).collect());
     if !parts.is_empty() {
         return parts;
     }
     // Or it may grant it by a variable whose value nobody knows here: then by nothing less.
     let opened = |p: &Pattern| p.with_variables(|_| Some(Pattern::any()));
-    granted(patterns().filter(|p| p.has_variable() && opened(p).covers_arn(&need.resource)).collect())
+    granted(patterns().filter(|p| p.has_variable() && opened(p).covers_arn(&need.resource)).cloned().collect())
+}
+
+/// Whether a need has no parts: where the action knows no resources, a request is about `*`, and no ARN matches that.
+fn indivisible(need: &Need, catalog: &Catalog) -> bool {
+    need.resource.is_any() && !catalog.reference.supports_resources(&need.action)
+}
+
+/// Whether an ARN pattern leaves everything behind its service open, such as `arn:aws:s3:::*`. Many policies grant
+/// `s3:ListAllMyBuckets` on that, as AWS's own examples did, and calls go through; so one that was seen keeps it.
+fn is_open(pattern: &Pattern) -> bool {
+    let text = pattern.to_string();
+    crate::iam::Arn::parse(&text)
+        .is_some_and(|arn| arn.resource == "*" && [arn.region, arn.account].iter().all(|field| matches!(*field, "" | "*")))
 }
 
 fn alternatives(baseline: &Policy, action: &Action, resource: &Pattern) -> BTreeSet<Conditions> {
