@@ -27,7 +27,7 @@ pub struct Capped {
     pub needs: Vec<CappedNeed>,
     /// Needs outside it.
     pub outside: Vec<Reported>,
-    /// Deny statements to carry along, narrowed to the actions of the needs.
+    /// Deny statements to carry along, narrowed to the actions of the needs where no policy that stays attached may allow more.
     pub denies: Vec<Statement>,
     /// What there is to tell.
     pub findings: Vec<Finding>,
@@ -59,9 +59,9 @@ pub fn accepted(baseline: &Policy, needs: Vec<Need>, catalog: &Catalog) -> Vec<N
     needs.into_iter().map(one).collect()
 }
 
-/// Sorts needs into those inside and those outside the baseline.
+/// Sorts needs into those inside and those outside the baseline; `kept` are the policies that stay attached beside the result.
 #[must_use]
-pub fn cap(baseline: &Policy, needs: Vec<Need>, catalog: &Catalog) -> Capped {
+pub fn cap(baseline: &Policy, kept: &[Baseline], needs: Vec<Need>, catalog: &Catalog) -> Capped {
     let mut capped = Capped::default();
     let mut outside: Vec<Need> = Vec::new();
     for need in needs {
@@ -75,7 +75,7 @@ pub fn cap(baseline: &Policy, needs: Vec<Need>, catalog: &Catalog) -> Capped {
     // One action and resource may be seen and needed by a feature: fold what is the same.
     capped.needs.sort_by(|a, b| (&a.need.action, &a.need.resource).cmp(&(&b.need.action, &b.need.resource)));
     capped.needs.dedup_by(|next, first| fold(first, next));
-    capped.denies = denies(baseline, &capped.needs);
+    capped.denies = denies(baseline, kept, &capped.needs);
     capped.findings.extend(conditional(&capped.needs));
     capped.findings.extend(varying(&capped.needs));
     tell(&mut capped, outside);
@@ -190,8 +190,9 @@ fn fold(first: &mut CappedNeed, next: &CappedNeed) -> bool {
     true
 }
 
-/// The baseline's Deny statements, narrowed to the actions that are needed: the result grants nothing else.
-fn denies(baseline: &Policy, needs: &[CappedNeed]) -> Vec<Statement> {
+/// The baseline's Deny statements, narrowed to the actions that are needed: the result grants nothing else. Policies that stay
+/// attached may, and the baseline's Deny has held for them too: where it may, it stays whole.
+fn denies(baseline: &Policy, kept: &[Baseline], needs: &[CappedNeed]) -> Vec<Statement> {
     let touched = |s: &Statement| -> Vec<Pattern> {
         let actions: BTreeSet<&Action> = needs
             .iter()
@@ -200,17 +201,43 @@ fn denies(baseline: &Policy, needs: &[CappedNeed]) -> Vec<Statement> {
             .collect();
         actions.into_iter().map(|a| Pattern::literal(a.as_str())).collect()
     };
+    let holds = |deny: &Statement| {
+        let mut allows = kept.iter().flat_map(|p| &p.policy.statements).filter(|s| s.effect == Effect::Allow);
+        allows.any(|s| share_actions(&s.actions, &deny.actions) && share_resources(&s.resources, &deny.resources))
+    };
     let narrowed = |s: &Statement| {
-        let actions = touched(s);
-        (!actions.is_empty()).then(|| Statement {
+        let actions = if holds(s) { s.actions.clone() } else { ActionSpec::Only(touched(s)) };
+        (actions != ActionSpec::Only(Vec::new())).then(|| Statement {
             sid: String::new(),
             effect: Effect::Deny,
-            actions: ActionSpec::Only(actions),
+            actions,
             resources: s.resources.clone(),
             conditions: carried(baseline, &s.conditions),
         })
     };
     baseline.statements.iter().filter(|s| s.effect == Effect::Deny).filter_map(narrowed).collect()
+}
+
+/// Whether some action may be one of both; in doubt it is.
+fn share_actions(a: &ActionSpec, b: &ActionSpec) -> bool {
+    match (a, b) {
+        (ActionSpec::Only(a), ActionSpec::Only(b)) => a.iter().any(|a| b.iter().any(|b| a.overlaps_folded(b))),
+        (ActionSpec::Only(some), ActionSpec::AllBut(others)) | (ActionSpec::AllBut(others), ActionSpec::Only(some)) => {
+            some.iter().any(|one| !others.iter().any(|other| other.covers_folded(one)))
+        }
+        (ActionSpec::AllBut(_), ActionSpec::AllBut(_)) => true,
+    }
+}
+
+/// Whether some resource may be one of both, under one reading at least; in doubt it is.
+fn share_resources(a: &ResourceSpec, b: &ResourceSpec) -> bool {
+    match (a, b) {
+        (ResourceSpec::Only(a), ResourceSpec::Only(b)) => a.iter().any(|a| b.iter().any(|b| a.overlaps(b))),
+        (ResourceSpec::Only(some), ResourceSpec::AllBut(others)) | (ResourceSpec::AllBut(others), ResourceSpec::Only(some)) => {
+            some.iter().any(|one| !others.iter().any(|other| other.covers_arn(one)))
+        }
+        (ResourceSpec::AllBut(_), ResourceSpec::AllBut(_)) => true,
+    }
 }
 
 /// Whether a Deny may matter: its resources are not provably apart from the folder of what is needed, so that a resource
