@@ -256,7 +256,7 @@ pub fn derive(question: &Question, ledger: &Ledger, catalog: &Catalog) -> Deriva
     findings.extend(unmapped(ledger));
     findings.extend(unnamed(&scoped));
     let needs = cap::accepted(&filled.baseline.policy, needs, catalog);
-    let capped = cap::cap(&filled.baseline.policy, needs);
+    let capped = cap::cap(&filled.baseline.policy, &filled.kept, needs, catalog);
     findings.extend(capped.findings);
     let mut grants = generalise::generalise(&filled, &capped.needs, &scoped.instances, catalog);
     grants.iter_mut().for_each(|grant| variables::write(question, grant));

@@ -15,8 +15,8 @@ mod asked;
 use std::collections::BTreeMap;
 
 use policyc::catalog::{Catalog, baselines};
-use policyc::derive::{Derivation, Question, cap, derive};
-use policyc::iam::{Action, Pattern, Policy};
+use policyc::derive::{Baseline, Because, Derivation, Need, Question, cap, derive};
+use policyc::iam::{Action, Effect, Pattern, Policy};
 use policyc::ledger::address::Address;
 use policyc::ledger::mask::Mask;
 use policyc::ledger::recording::recorded;
@@ -181,6 +181,13 @@ fn a_baseline_may_hold_variables() {
     );
     check(get, object, r#""arn:aws:s3:::other-${aws:PrincipalTag/team}/*","arn:aws:s3:::${aws:PrincipalAccount}/*""#, &[]);
     check(get, "arn:aws:s3:::acme-444455556666/k", r#""arn:aws:s3:::acme-${aws:PrincipalAccount}/*""#, &[]);
+    // Beside a name in the same list, for what that name does not grant.
+    check(
+        get,
+        object,
+        r#""arn:aws:s3:::acme-${aws:PrincipalTag/team}/*","arn:aws:s3:::shared/*""#,
+        &["arn:aws:s3:::acme-${aws:PrincipalTag/team}/*"],
+    );
     // Ids of instances stay open, as always.
     check(
         get,
@@ -188,6 +195,101 @@ fn a_baseline_may_hold_variables() {
         r#""arn:aws:s3:::acme-${aws:PrincipalAccount}/*""#,
         &["arn:aws:s3:::acme-${aws:PrincipalAccount}/i-*/k"],
     );
+}
+
+/// What a feature needs, or what was seen, is granted as far as the baseline grants it, and what is not is told.
+#[test]
+fn a_baseline_may_grant_a_part_of_a_need() {
+    let check = |seen: bool, action: &str, resource: &str, baseline: &str, expected: &[&str]| {
+        let document =
+            format!(r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"{action}","Resource":[{baseline}]}}}}"#);
+        let feature = Because::Feature { feature: "agent".to_owned(), why: "it does".to_owned(), source: String::new() };
+        let evidence = Evidence::of("2026-09-01T00:00:00Z", "e", &SourceId("0000000000000000".to_owned()));
+        let need = Need {
+            action: Action::parse(action).unwrap(),
+            resource: Pattern::parse(resource),
+            regions: BTreeSet::new(),
+            context: BTreeMap::new(),
+            because: BTreeSet::from([if seen { Because::Seen } else { feature }]),
+            evidence: seen.then_some(evidence),
+        };
+        let capped = cap::cap(&Policy::parse(document.as_bytes()).unwrap(), &[], vec![need], Catalog::embedded());
+        let resources: Vec<String> = capped.needs.iter().map(|c| c.need.resource.to_string()).collect();
+        assert_eq!(resources, expected, "{action} on {resource} within {baseline}");
+        let missing = capped.findings.iter().filter(|f| f.code == policyc::finding::Code::FloorOutsideBaseline).count();
+        let told = (capped.outside.len(), missing);
+        let outside = expected.is_empty();
+        assert_eq!(
+            told,
+            (usize::from(outside && seen), usize::from(outside && !seen)),
+            "{action} on {resource} within {baseline}"
+        );
+    };
+    let (stream, streams) = ("logs:CreateLogStream", "arn:aws:logs:eu-west-1:111122223333:log-group:/acme/app:log-stream:*");
+    let own = "arn:aws:logs:eu-west-1:111122223333:log-group:/acme/app:log-stream:i-*";
+    for seen in [true, false] {
+        check(seen, stream, streams, r#""*""#, &[streams]);
+        check(seen, stream, streams, &format!("\"{own}\""), &[own]);
+        check(seen, stream, streams, r#""arn:aws:logs:*:*:log-group:/acme/app:log-stream:i-*""#, &[own]);
+        check(seen, stream, streams, r#""arn:aws:logs:*:*:log-group:/acme/other:log-stream:i-*""#, &[]);
+        check(
+            seen,
+            "s3:PutObject",
+            "arn:aws:s3:::out/p/*",
+            r#""arn:aws:s3:::out/*/i-*/x/*","arn:aws:s3:::out/p/q/*","arn:aws:s3:::in/*""#,
+            &["arn:aws:s3:::out/p/q/*", "arn:aws:s3:::out/p/*/i-*/x/*"],
+        );
+        // A request of an action that knows no resources is about `*`: no ARN grants it.
+        check(seen, "ssmmessages:CreateControlChannel", "*", r#""arn:aws:ec2:*:*:instance/*""#, &[]);
+        check(seen, "ssmmessages:CreateControlChannel", "*", r#""arn:aws:ssmmessages:eu-west-1:*:*""#, &[]);
+        check(seen, "ssmmessages:CreateControlChannel", "*", r#""arn:aws:ec2:*:*:instance/*","*""#, &["*"]);
+        check(seen, "s3:ListAllMyBuckets", "*", r#""arn:aws:s3:::acme-*""#, &[]);
+        check(seen, "s3:GetObject", "*", r#""arn:aws:s3:::b/*""#, &["arn:aws:s3:::b/*"]);
+    }
+    // But where it went through, and the baseline leaves nothing but the service, that is what let it through.
+    check(true, "s3:ListAllMyBuckets", "*", r#""arn:aws:s3:::*","arn:aws:s3:::*/*""#, &["arn:aws:s3:::*"]);
+    check(false, "s3:ListAllMyBuckets", "*", r#""arn:aws:s3:::*""#, &[]);
+}
+
+/// What the baseline denies stays denied to policies that stay attached.
+#[test]
+fn a_deny_stays_whole_where_a_kept_policy_may_allow_more() {
+    let check = |deny: &str, kept: &str, expected: &[&str]| {
+        let one = |statements: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
+        let document = one(&format!(
+            r#"{{"Effect":"Allow","Action":["s3:*","ssm:*"],"Resource":"*"}},{{"Effect":"Deny",{deny},"Resource":"arn:aws:s3:::b/secret/*"}}"#
+        ));
+        let kept = question(one(kept).as_bytes()).baseline;
+        let question = Question { kept: vec![kept], ..question(document.as_bytes()) };
+        let used = Use {
+            action: Action::parse("s3:PutObject").unwrap(),
+            resource: Pattern::literal("arn:aws:s3:::b/logs/k"),
+            ..sample()
+        };
+        let compiled = policyc::compile::compile(&question, &ledger(&[used]), Catalog::embedded());
+        assert_eq!(compiled.proof.within_baseline.as_str(), "proved", "{deny}: {}\n{}", compiled.proof.reason, compiled.document);
+        assert_eq!(compiled.proof.covers_observed.verdict.as_str(), "proved");
+        let carried = compiled.derivation.policy.statements.iter().filter(|s| s.effect == Effect::Deny);
+        let carried: Vec<String> = carried.map(|s| format!("{:?}", s.actions)).collect();
+        assert_eq!(carried, expected, "{deny} beside {}", String::from_utf8_lossy(&question.kept[0].bytes));
+    };
+    let reads = r#"{"Effect":"Allow","Action":["s3:Get*","s3:List*"],"Resource":"*"}"#;
+    check(r#""Action":"s3:GetObject""#, reads, &["Only([s3:GetObject])"]);
+    check(r#""Action":"s3:*""#, reads, &["Only([s3:*])"]);
+    check(r#""NotAction":"ssm:*""#, reads, &["AllBut([ssm:*])"]);
+    check(r#""Action":"s3:*""#, r#"{"Effect":"Allow","NotAction":"iam:*","NotResource":"arn:aws:s3:::c/*"}"#, &["Only([s3:*])"]);
+    // Where none may, what is needed is enough.
+    let elsewhere = r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::c/*"}"#;
+    check(r#""Action":"s3:*""#, elsewhere, &["Only([s3:PutObject])"]);
+    check(r#""Action":"s3:GetObject""#, elsewhere, &[]);
+    check(r#""Action":"s3:*""#, r#"{"Effect":"Allow","Action":"ec2:*","Resource":"*"}"#, &["Only([s3:PutObject])"]);
+    check(r#""NotAction":"s3:*""#, reads, &[]);
+    check(
+        r#""Action":"s3:*""#,
+        r#"{"Effect":"Allow","Action":"s3:Get*","NotResource":"arn:aws:s3:::b/*"}"#,
+        &["Only([s3:PutObject])"],
+    );
+    check(r#""Action":"s3:*""#, r#"{"Effect":"Deny","Action":"s3:Get*","Resource":"*"}"#, &["Only([s3:PutObject])"]);
 }
 
 #[test]

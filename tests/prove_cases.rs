@@ -565,6 +565,7 @@ fn replay_asks_the_baseline_where_a_condition_is_open() {
     check(allow(teams, json!({})), allow(teams, json!({})), (1, 0, 0));
     check(allow(teams, json!({})), allow(object, vpc.clone()), (0, 0, 1));
     check(allow(object, vpc.clone()), allow(teams, vpc.clone()), (0, 0, 1));
+    lists_are_compared_pattern_by_pattern(&check);
     let open = json!({"Effect": "Allow", "Action": "*", "Resource": "*"});
     check(json!([open, deny(object, tls.clone())]), json!([open, deny("*", tls.clone())]), (1, 0, 0));
     check(json!([open, deny(object, both.clone())]), json!([open, deny("*", tls.clone())]), (1, 0, 0));
@@ -572,4 +573,33 @@ fn replay_asks_the_baseline_where_a_condition_is_open() {
     check(json!([open, deny(elsewhere, tls.clone())]), open.clone(), (1, 0, 0));
     check(json!([open, allow(object, vpc), deny(elsewhere, json!({}))]), open.clone(), (1, 0, 0));
     check(json!([open, deny(object, tls)]), open, (0, 0, 1));
+}
+
+/// Of a list with variables, what matters is what may have let this call through.
+fn lists_are_compared_pattern_by_pattern(check: &dyn Fn(Json, Json, (usize, usize, usize))) {
+    let of = |effect: &str, element: &str, list: &[&str]| json!({"Effect": effect, "Action": "s3:*", element: list});
+    let allow = |list: &[&str]| of("Allow", "Resource", list);
+    let (team, color, whole, other) = (
+        "arn:aws:s3:::b/${aws:PrincipalTag/team}*",
+        "arn:aws:s3:::b/${aws:PrincipalTag/color}*",
+        "arn:aws:s3:::b/*",
+        "arn:aws:s3:::c/*",
+    );
+    check(allow(&[team]), allow(&[other, team]), (1, 0, 0));
+    check(allow(&["arn:aws:s3:::c/k", team]), allow(&[team, other]), (1, 0, 0));
+    check(allow(&[team, color, other]), allow(&[color, team]), (1, 0, 0));
+    check(allow(&[team, color]), allow(&[team]), (1, 0, 0));
+    // The other pattern may be the one that let the call through.
+    check(allow(&[team]), allow(&[team, color]), (0, 0, 1));
+    check(allow(&[team]), allow(&[team, whole]), (0, 0, 1));
+    check(allow(&["arn:aws:s3:::b/${aws:PrincipalTag/team}"]), allow(&[team]), (0, 0, 1));
+    // What has to match nothing is no list of this kind, and a Deny has to be the same.
+    check(of("Allow", "NotResource", &[team]), of("Allow", "NotResource", &[team]), (1, 0, 0));
+    check(of("Allow", "NotResource", &[team]), of("Allow", "NotResource", &[team, other]), (0, 0, 1));
+    check(of("Allow", "NotResource", &[team, other]), of("Allow", "NotResource", &[team]), (0, 0, 1));
+    check(allow(&[team]), of("Allow", "NotResource", &[team]), (0, 0, 1));
+    let denied = |list: &[&str]| json!([allow(&["*"]), of("Deny", "Resource", list)]);
+    check(denied(&[team, other]), denied(&[team, other]), (1, 0, 0));
+    check(denied(&[team]), denied(&[team, other]), (0, 0, 1));
+    check(denied(&[team, other]), denied(&[team]), (0, 0, 1));
 }

@@ -27,7 +27,7 @@ pub struct Capped {
     pub needs: Vec<CappedNeed>,
     /// Needs outside it.
     pub outside: Vec<Reported>,
-    /// Deny statements to carry along, narrowed to the actions of the needs.
+    /// Deny statements to carry along, narrowed to the actions of the needs where no policy that stays attached may allow more.
     pub denies: Vec<Statement>,
     /// What there is to tell.
     pub findings: Vec<Finding>,
@@ -59,13 +59,13 @@ pub fn accepted(baseline: &Policy, needs: Vec<Need>, catalog: &Catalog) -> Vec<N
     needs.into_iter().map(one).collect()
 }
 
-/// Sorts needs into those inside and those outside the baseline.
+/// Sorts needs into those inside and those outside the baseline; `kept` are the policies that stay attached beside the result.
 #[must_use]
-pub fn cap(baseline: &Policy, needs: Vec<Need>) -> Capped {
+pub fn cap(baseline: &Policy, kept: &[Baseline], needs: Vec<Need>, catalog: &Catalog) -> Capped {
     let mut capped = Capped::default();
     let mut outside: Vec<Need> = Vec::new();
     for need in needs {
-        let found = inside(baseline, &need);
+        let found = inside(baseline, &need, catalog);
         if found.is_empty() {
             outside.push(need);
         } else {
@@ -75,7 +75,7 @@ pub fn cap(baseline: &Policy, needs: Vec<Need>) -> Capped {
     // One action and resource may be seen and needed by a feature: fold what is the same.
     capped.needs.sort_by(|a, b| (&a.need.action, &a.need.resource).cmp(&(&b.need.action, &b.need.resource)));
     capped.needs.dedup_by(|next, first| fold(first, next));
-    capped.denies = denies(baseline, &capped.needs);
+    capped.denies = denies(baseline, kept, &capped.needs);
     capped.findings.extend(conditional(&capped.needs));
     capped.findings.extend(varying(&capped.needs));
     tell(&mut capped, outside);
@@ -118,7 +118,7 @@ fn forbids(spec: &ResourceSpec, resource: &Pattern) -> bool {
     }
 }
 
-fn inside(baseline: &Policy, need: &Need) -> Vec<CappedNeed> {
+fn inside(baseline: &Policy, need: &Need, catalog: &Catalog) -> Vec<CappedNeed> {
     let whole = alternatives(baseline, &need.action, &need.resource);
     if !whole.is_empty() {
         return vec![CappedNeed { need: need.clone(), alternatives: whole }];
@@ -127,21 +127,35 @@ fn inside(baseline: &Policy, need: &Need) -> Vec<CappedNeed> {
         let statements = baseline.statements.iter().filter(|s| s.effect == Effect::Allow && names(&s.actions, &need.action));
         statements.filter_map(|s| if let ResourceSpec::Only(patterns) = &s.resources { Some(patterns) } else { None }).flatten()
     };
-    let as_granted = |p: &Pattern| CappedNeed {
-        need: Need { resource: p.clone(), ..need.clone() },
-        alternatives: alternatives(baseline, &need.action, p),
+    let as_granted = |p: Pattern| CappedNeed {
+        alternatives: alternatives(baseline, &need.action, &p),
+        need: Need { resource: p, ..need.clone() },
     };
-    let granted = |parts: BTreeSet<&Pattern>| -> Vec<CappedNeed> {
+    let granted = |parts: BTreeSet<Pattern>| -> Vec<CappedNeed> {
         parts.into_iter().map(as_granted).filter(|c| !c.alternatives.is_empty()).collect()
     };
-    // The baseline may grant only parts of what is asked for: take those of its own patterns that lie inside.
-    let parts = granted(patterns().filter(|p| need.resource.covers_arn(p) && !p.has_variable()).collect());
+    // The baseline may grant only parts of what is asked for: take what its patterns share with that.
+    let divisible = |p: &&Pattern| !p.has_variable() && (!indivisible(need, catalog) || is_open(p) && need.evidence.is_some());
+    let parts = granted(patterns().filter(divisible).filter_map(|p| need.resource.meet(p)).collect());
     if !parts.is_empty() {
         return parts;
     }
     // Or it may grant it by a variable whose value nobody knows here: then by nothing less.
     let opened = |p: &Pattern| p.with_variables(|_| Some(Pattern::any()));
-    granted(patterns().filter(|p| p.has_variable() && opened(p).covers_arn(&need.resource)).collect())
+    granted(patterns().filter(|p| p.has_variable() && opened(p).covers_arn(&need.resource)).cloned().collect())
+}
+
+/// Whether a need has no parts: where the action knows no resources, a request is about `*`, and no ARN matches that.
+fn indivisible(need: &Need, catalog: &Catalog) -> bool {
+    need.resource.is_any() && !catalog.reference.supports_resources(&need.action)
+}
+
+/// Whether an ARN pattern leaves everything behind its service open, such as `arn:aws:s3:::*`. Many policies grant
+/// `s3:ListAllMyBuckets` on that, as AWS's own examples did, and calls go through; so one that was seen keeps it.
+fn is_open(pattern: &Pattern) -> bool {
+    let text = pattern.to_string();
+    crate::iam::Arn::parse(&text)
+        .is_some_and(|arn| arn.resource == "*" && [arn.region, arn.account].iter().all(|field| matches!(*field, "" | "*")))
 }
 
 fn alternatives(baseline: &Policy, action: &Action, resource: &Pattern) -> BTreeSet<Conditions> {
@@ -176,8 +190,9 @@ fn fold(first: &mut CappedNeed, next: &CappedNeed) -> bool {
     true
 }
 
-/// The baseline's Deny statements, narrowed to the actions that are needed: the result grants nothing else.
-fn denies(baseline: &Policy, needs: &[CappedNeed]) -> Vec<Statement> {
+/// The baseline's Deny statements, narrowed to the actions that are needed: the result grants nothing else. Policies that stay
+/// attached may, and the baseline's Deny has held for them too: where it may, it stays whole.
+fn denies(baseline: &Policy, kept: &[Baseline], needs: &[CappedNeed]) -> Vec<Statement> {
     let touched = |s: &Statement| -> Vec<Pattern> {
         let actions: BTreeSet<&Action> = needs
             .iter()
@@ -186,17 +201,43 @@ fn denies(baseline: &Policy, needs: &[CappedNeed]) -> Vec<Statement> {
             .collect();
         actions.into_iter().map(|a| Pattern::literal(a.as_str())).collect()
     };
+    let holds = |deny: &Statement| {
+        let mut allows = kept.iter().flat_map(|p| &p.policy.statements).filter(|s| s.effect == Effect::Allow);
+        allows.any(|s| share_actions(&s.actions, &deny.actions) && share_resources(&s.resources, &deny.resources))
+    };
     let narrowed = |s: &Statement| {
-        let actions = touched(s);
-        (!actions.is_empty()).then(|| Statement {
+        let actions = if holds(s) { s.actions.clone() } else { ActionSpec::Only(touched(s)) };
+        (actions != ActionSpec::Only(Vec::new())).then(|| Statement {
             sid: String::new(),
             effect: Effect::Deny,
-            actions: ActionSpec::Only(actions),
+            actions,
             resources: s.resources.clone(),
             conditions: carried(baseline, &s.conditions),
         })
     };
     baseline.statements.iter().filter(|s| s.effect == Effect::Deny).filter_map(narrowed).collect()
+}
+
+/// Whether some action may be one of both; in doubt it is.
+fn share_actions(a: &ActionSpec, b: &ActionSpec) -> bool {
+    match (a, b) {
+        (ActionSpec::Only(a), ActionSpec::Only(b)) => a.iter().any(|a| b.iter().any(|b| a.overlaps_folded(b))),
+        (ActionSpec::Only(some), ActionSpec::AllBut(others)) | (ActionSpec::AllBut(others), ActionSpec::Only(some)) => {
+            some.iter().any(|one| !others.iter().any(|other| other.covers_folded(one)))
+        }
+        (ActionSpec::AllBut(_), ActionSpec::AllBut(_)) => true,
+    }
+}
+
+/// Whether some resource may be one of both, under one reading at least; in doubt it is.
+fn share_resources(a: &ResourceSpec, b: &ResourceSpec) -> bool {
+    match (a, b) {
+        (ResourceSpec::Only(a), ResourceSpec::Only(b)) => a.iter().any(|a| b.iter().any(|b| a.overlaps(b))),
+        (ResourceSpec::Only(some), ResourceSpec::AllBut(others)) | (ResourceSpec::AllBut(others), ResourceSpec::Only(some)) => {
+            some.iter().any(|one| !others.iter().any(|other| other.covers_arn(one)))
+        }
+        (ResourceSpec::AllBut(_), ResourceSpec::AllBut(_)) => true,
+    }
 }
 
 /// Whether a Deny may matter: its resources are not provably apart from the folder of what is needed, so that a resource

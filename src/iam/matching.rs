@@ -14,8 +14,12 @@ pub(super) fn covers(wide: &[Token], narrow: &[Token], fold: bool) -> bool {
     covers_generally(wide, narrow, fold)
 }
 
-/// Walks `wide` along `narrow`, keeping the set of places in `wide` that explain what was read so far.
 fn covers_generally(wide: &[Token], narrow: &[Token], fold: bool) -> bool {
+    walk(wide, narrow, fold).get(wide.len()).copied().unwrap_or(false)
+}
+
+/// Walks `wide` along `narrow`, keeping the set of places in `wide` that explain what was read so far.
+fn walk(wide: &[Token], narrow: &[Token], fold: bool) -> Vec<bool> {
     let mut here = closure(wide, vec![true]);
     for token in narrow {
         let mut next = vec![false; wide.len() + 1];
@@ -35,7 +39,37 @@ fn covers_generally(wide: &[Token], narrow: &[Token], fold: bool) -> bool {
         }
         here = closure(wide, next);
     }
-    here.get(wide.len()).copied().unwrap_or(false)
+    here
+}
+
+/// A pattern that matches only what both match, with regard to case: the narrower one; or, where one is a text, a `*` and a text,
+/// the other with its ends spelled out. `None` where neither is so, or where they share nothing.
+pub(super) fn meet(a: &[Token], b: &[Token]) -> Option<Vec<Token>> {
+    let both = |met: &Vec<Token>| covers(a, met, false) && covers(b, met, false);
+    let narrower = [a, b].into_iter().map(<[Token]>::to_vec).find(both);
+    narrower.or_else(|| framed(a, b).filter(both)).or_else(|| framed(b, a).filter(both))
+}
+
+/// What `pattern` matches between the two texts of `frame`; the texts may overlap in it, so that the caller has to look.
+fn framed(frame: &[Token], pattern: &[Token]) -> Option<Vec<Token>> {
+    let plain = |tokens: &[Token]| tokens.iter().all(|t| matches!(t, Token::Char(_)));
+    let star = frame.iter().position(|t| *t == Token::Many)?;
+    let (lead, tail) = (frame.get(..star)?, frame.get(star + 1..)?);
+    if !plain(lead) || !plain(tail) {
+        return None;
+    }
+    let backwards = |tokens: &[Token]| -> Vec<Token> { tokens.iter().rev().cloned().collect() };
+    let ended = begun(&backwards(tail), &backwards(&begun(lead, pattern)?))?;
+    Some(backwards(&ended))
+}
+
+/// What `pattern` matches after `lead`, written out. Of the `*` in which the lead may end, the last asks least of what follows: what
+/// an earlier one leads to is matched by it too.
+fn begun(lead: &[Token], pattern: &[Token]) -> Option<Vec<Token>> {
+    let reached = walk(pattern, lead, false);
+    let places = || reached.iter().enumerate().filter(|(_, yes)| **yes).map(|(place, _)| place);
+    let place = places().filter(|place| pattern.get(*place) == Some(&Token::Many)).last().or_else(|| places().last())?;
+    Some(lead.iter().chain(pattern.get(place..)?).cloned().collect())
 }
 
 /// [`covers`] for plain text, by far the commonest case: after a mismatch it goes back to the last `*`.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::matching::{covers, overlaps};
+use super::matching::{covers, meet, overlaps};
 
 /// One piece of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -205,6 +205,21 @@ impl Pattern {
     #[must_use]
     pub fn overlaps_folded(&self, other: &Self) -> bool {
         overlaps(&self.tokens, &other.tokens, true)
+    }
+
+    /// A pattern that matches only what both match, under both readings of `*`: exactly that where one covers the other in each
+    /// ARN field, narrower where the two overlap otherwise, and `None` where no one pattern is known for it.
+    ///
+    /// INVARIANT (meet-within): both patterns cover what they meet in, in the sense of [`Pattern::covers_arn`].
+    #[must_use]
+    pub fn meet(&self, other: &Self) -> Option<Self> {
+        let both = |met: &Self| self.covers_arn(met) && other.covers_arn(met);
+        if let Some(narrower) = [self, other].into_iter().find(|narrower| both(narrower)) {
+            return Some(narrower.clone());
+        }
+        let pairs = self.fields()?.into_iter().zip(other.fields()?);
+        let fields: Vec<Vec<Token>> = pairs.map(|(mine, theirs)| meet(mine, theirs)).collect::<Option<_>>()?;
+        Some(Self { tokens: fields.join(&Token::Char(':')) }).filter(both)
     }
 
     /// The six ARN fields, split at the first five literal colons.

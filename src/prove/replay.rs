@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rayon::prelude::*;
 
 use super::condition::Test;
-use super::document::{Document, Effect, Statement};
+use super::document::{Document, Effect, Matcher, Statement};
 use super::evaluate::Value;
-use super::pattern::{ArnReading, Context};
-use super::truth::{Truth, applies, matcher, test, unknown_keys};
+use super::pattern::{ArnReading, Context, Pattern};
+use super::truth::{Truth, applies, matcher, pattern, test, unknown_keys};
 
 /// One observed call.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -219,24 +219,37 @@ fn judge_in(new: &Policies<'_>, before: &[&Policies<'_>], call: &Call, reading: 
 
 /// Whether the baseline, under which the call went through, settles an undecided statement.
 ///
-/// An Allow: some Allow of the baseline that may match this call has all the undecided conditions word for word. A Deny:
-/// some Deny of the baseline that may match has no other undecided conditions, so it would have stopped the call too.
+/// An Allow: some Allow of the baseline that may match this call has all the undecided conditions word for word, and matches no
+/// resource that the statement does not. A Deny: some Deny of the baseline that may match has no other undecided conditions, so it
+/// would have stopped the call too; its resources have to be the same.
 fn is_covered(statement: &Statement, effect: Effect, baseline: &Policies<'_>, call: &Call, reading: ArnReading) -> bool {
     let open =
         |s: &Statement| -> Vec<Test> { s.conditions.iter().filter(|t| test(t, call) == Truth::Unknown).cloned().collect() };
     let own = open(statement);
-    let resource = &statement.resource(reading);
-    let same_place = |other: &Statement| {
-        matcher(resource, call) == Truth::Yes && matcher(other.resource(reading), call) == Truth::Yes
-            || other.resource(reading) == *resource
+    let resource = statement.resource(reading);
+    let same_place = |other: &Matcher| {
+        matcher(resource, call) == Truth::Yes && matcher(other, call) == Truth::Yes
+            || other == resource
+            || effect == Effect::Allow && follows(other, resource, call)
     };
     baseline.of(call).iter().any(|(_, _, other)| {
         other.effect == effect
             && applies(other, call, reading) != Truth::No
-            && same_place(other)
+            && same_place(other.resource(reading))
             && match effect {
                 Effect::Allow => own.iter().all(|test| other.conditions.contains(test)),
                 Effect::Deny => open(other).iter().all(|test| own.contains(test)),
             }
     })
+}
+
+/// Whether `new` matches the call's resource whenever `before` does, whatever the unknown variables stand for.
+///
+/// A list matches where one of its patterns does. The patterns of `before` that do not match even with a `*` for each unknown
+/// variable did not let the call through; each other one, also one that matches for certain, may be the one that did. Where every
+/// one of these stands word for word in `new`, the one that did matches there too. It would not be enough that what is undecided in
+/// `new` stands in `before`: a second pattern of `before` may have matched instead. A `NotResource` is not a list of this kind.
+fn follows(before: &Matcher, new: &Matcher, call: &Call) -> bool {
+    let may_match = |own: &&Pattern| pattern(own, &call.resource, call) != Truth::No;
+    !before.negated && !new.negated && before.patterns.iter().filter(may_match).all(|own| new.patterns.contains(own))
 }

@@ -43,8 +43,8 @@ fn unknown_variables<'a>(pattern: &'a Pattern, call: &'a Call) -> impl Iterator<
     pattern.variables().map(|v| v.key.as_str()).filter(|key| !is_known(key, call))
 }
 
-/// A pattern with an unknown variable matches nothing that it does not match with a `*` in its place.
-fn pattern(own: &Pattern, text: &str, call: &Call) -> Truth {
+/// Whether a pattern matches. With an unknown variable it matches nothing that it does not match with a `*` in its place.
+pub(super) fn pattern(own: &Pattern, text: &str, call: &Call) -> Truth {
     if unknown_variables(own, call).next().is_none() {
         return own.matches(text, &call.context).into();
     }
