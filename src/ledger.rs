@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use coverage::Coverage;
 pub use days::Days;
-pub use entry::{Evidence, Heartbeat, Origin, Outcome, Session, Sign, SourceId, Target, Use};
+pub use entry::{Bare, Evidence, Heartbeat, Origin, Outcome, Session, Sign, SourceId, Target, Use};
 pub use sources::Coverages;
 
 /// One file or stream that was read.
@@ -54,6 +54,8 @@ pub struct Ledger {
     pub coverage: Coverages,
     /// Every distinct use and its evidence.
     pub uses: BTreeMap<Use, Evidence>,
+    /// Calls of instances' sessions that show no need of a permission: they only tell where the credentials are.
+    pub bare: BTreeMap<Bare, Evidence>,
     /// Reports of the SSM agent about itself (`UpdateInstanceInformation`).
     pub heartbeats: BTreeMap<Heartbeat, Evidence>,
     /// Other people's calls that show a feature in use, such as an operator's `StartSession`.
@@ -65,7 +67,7 @@ pub struct Ledger {
 }
 
 /// The version of the ledger's file format.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 impl Ledger {
     /// Folds another ledger into this one.
@@ -79,6 +81,7 @@ impl Ledger {
         self.coverage.merge(other.coverage);
         self.operator_addresses.extend(other.operator_addresses);
         fold(&mut self.uses, other.uses);
+        fold(&mut self.bare, other.bare);
         fold(&mut self.heartbeats, other.heartbeats);
         fold(&mut self.signs, other.signs);
         fold(&mut self.unmapped, other.unmapped);
@@ -100,7 +103,8 @@ impl Ledger {
         self.window().map(|(first, last)| Days::between(&first, &last)).unwrap_or_default()
     }
 
-    /// The time of the earliest and the latest event, in RFC 3339, `None` when nothing was seen.
+    /// The time of the earliest and the latest event, in RFC 3339, `None` when nothing was seen. Calls that show no need do not count:
+    /// nothing but suspicion comes of them.
     #[must_use]
     pub fn window(&self) -> Option<(String, String)> {
         let all = || {

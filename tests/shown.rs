@@ -233,7 +233,7 @@ fn older_ledgers_still_read() {
     let text = fs::read_to_string(home.path().join(&written)).unwrap();
     let old = |declared: bool| -> String {
         let lines =
-            text.lines().filter(|line| !line.starts_with("{\"seen\"")).map(|line| line.replace("\"schema\":2", "\"schema\":1"));
+            text.lines().filter(|line| !line.starts_with("{\"seen\"")).map(|line| line.replace("\"schema\":3", "\"schema\":1"));
         let coverage = json!({"coverage": {"data": [S3], "excluded": ["kms.amazonaws.com"], "declared": declared}}).to_string();
         let mut lines: Vec<String> = lines.collect();
         lines.insert(1, coverage);

@@ -86,14 +86,14 @@ impl<'a> Addresses<'a> {
         self.judged
     }
 
-    /// Weighs the origin of one use.
+    /// Weighs where a call of a session came from.
     #[must_use]
-    pub fn judge(&self, question: &Question, used: &Use) -> Judgement {
-        match &used.origin {
+    pub fn judge(&self, question: &Question, session: &Session, origin: &Origin) -> Judgement {
+        match origin {
             Origin::Service(_) | Origin::Other(_) => Judgement::Own,
-            Origin::Endpoint { id, account, .. } => self.judge_endpoint(question, used, id, account),
+            Origin::Endpoint { id, account, .. } => self.judge_endpoint(question, session, id, account),
             Origin::Address(text) => {
-                Address::parse(text).map_or(Judgement::Own, |address| self.judge_address(question, used, &address))
+                Address::parse(text).map_or(Judgement::Own, |address| self.judge_address(question, session, &address))
             }
         }
     }
@@ -111,11 +111,11 @@ impl<'a> Addresses<'a> {
         self.by_session.values().any(|known| known.own.contains(address))
     }
 
-    fn judge_endpoint(&self, question: &Question, used: &Use, id: &str, account: &str) -> Judgement {
+    fn judge_endpoint(&self, question: &Question, session: &Session, id: &str, account: &str) -> Judgement {
         if question.endpoints.contains(id) || account.is_empty() || account == question.account {
             return Judgement::Own;
         }
-        let known = self.by_session.get(used.session.name.as_str());
+        let known = self.by_session.get(session.name.as_str());
         if known.is_some_and(|k| k.endpoints.contains(id) || k.endpoint_accounts.contains(account)) {
             return Judgement::Own;
         }
@@ -124,11 +124,11 @@ impl<'a> Addresses<'a> {
         ))
     }
 
-    fn judge_address(&self, question: &Question, used: &Use, address: &Address) -> Judgement {
+    fn judge_address(&self, question: &Question, session: &Session, address: &Address) -> Judgement {
         if vouched(question, address) {
             return Judgement::Own;
         }
-        let known = self.by_session.get(used.session.name.as_str());
+        let known = self.by_session.get(session.name.as_str());
         if known.is_some_and(|k| k.own.contains(address)) {
             return Judgement::Own;
         }

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use super::origin::{Addresses, Judgement};
 use super::{Question, Reported};
 use crate::finding::{Code, Finding};
-use crate::ledger::{Evidence, Heartbeat, Ledger, Outcome, Session, Sign, Target, Use};
+use crate::iam::{Action, Pattern};
+use crate::ledger::{Bare, Evidence, Heartbeat, Ledger, Outcome, Session, Sign, Target, Use};
 
 /// The ledger, sorted by what counts.
 #[derive(Debug, Default)]
@@ -49,9 +50,9 @@ pub fn scope<'a>(question: &Question, ledger: &'a Ledger) -> Scoped<'a> {
             continue;
         }
         scoped.instances.insert(used.session.name.clone());
-        match addresses.judge(question, used) {
+        match addresses.judge(question, &used.session, &used.origin) {
             Judgement::Elsewhere(why) => {
-                scoped.suspicious.push(Reported::of(used, evidence, format!("{} called {why}", used.session.name)))
+                scoped.suspicious.push(Reported::of(used, evidence, suspicion(&used.session, &why, evidence)));
             }
             Judgement::Unattributed if used.outcome.authorised() => {
                 unattributed.insert(format!("{:?}", used.origin));
@@ -62,6 +63,12 @@ pub fn scope<'a>(question: &Question, ledger: &'a Ledger) -> Scoped<'a> {
                 sort(&mut scoped, used, evidence);
             }
             _ => sort(&mut scoped, used, evidence),
+        }
+    }
+    // These show no need, and where they are the instance's own there is nothing to say of them.
+    for (call, evidence) in ledger.bare.iter().filter(|(call, _)| counts(&call.session)) {
+        if let Judgement::Elsewhere(why) = addresses.judge(question, &call.session, &call.origin) {
+            scoped.suspicious.extend(bare(call, evidence, &why));
         }
     }
     scoped.heartbeats = ledger.heartbeats.keys().filter(|h| counts(&h.session)).collect();
@@ -77,6 +84,25 @@ fn sort<'a>(scoped: &mut Scoped<'a>, used: &'a Use, evidence: &'a Evidence) {
         Outcome::Denied(code) => scoped.denied.push(Reported::of(used, evidence, code.clone())),
         Outcome::Failed(code) => scoped.failed.push(Reported::of(used, evidence, code.clone())),
     }
+}
+
+/// Why calls are suspicious. Where not every one of them is named, a list of those that are must not look like all there were.
+fn suspicion(session: &Session, why: &str, evidence: &Evidence) -> String {
+    let (calls, named) = (evidence.calls(), evidence.samples.len() as u64);
+    let some = if named < calls { format!(" ({calls} calls, {named} of them named)") } else { String::new() };
+    format!("{} called {why}{some}", session.name)
+}
+
+/// A call that shows no need, as it is reported: by the service and the name of its event, which is not the name of an action.
+fn bare(call: &Bare, evidence: &Evidence, why: &str) -> Option<Reported> {
+    let (source, name) = call.event.split_once(':').unwrap_or((&call.event, ""));
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    let [service, name] = [source.split('.').next().unwrap_or_default(), name].map(|text| match text {
+        "" => "_".to_owned(), // odd as it is, the call is told
+        text => text.chars().map(plain).collect(),
+    });
+    let action = Action::of(&service, &name)?;
+    Some(Reported::seen(action, Pattern::any(), evidence, suspicion(&call.session, &why, evidence)))
 }
 
 fn concerns(sign: &Sign, question: &Question, ledger: &Ledger, instances: &BTreeSet<String>) -> bool {
@@ -128,7 +154,10 @@ fn tell(question: &Question, scoped: &mut Scoped<'_>, strangers: &BTreeSet<&str>
     }
     if !scoped.suspicious.is_empty() {
         let calls: u64 = scoped.suspicious.iter().map(|s| s.calls).sum();
-        let message = format!("{calls} call(s) were made with the instances' credentials from somewhere else and grant nothing");
+        let named: u64 = scoped.suspicious.iter().map(|s| s.events.len() as u64).sum();
+        let some = if named < calls { format!("; {named} of them are named, the earliest of each kind") } else { String::new() };
+        let message =
+            format!("{calls} call(s) were made with the instances' credentials from somewhere else and grant nothing{some}");
         findings.push(Finding::new(Code::SuspiciousOrigin, message).advise(
             "treat the credentials as stolen until explained; if the address is the instance's own, name it with `--address`",
         ));

@@ -97,6 +97,20 @@ pub struct Use {
     pub by_agent: bool,
 }
 
+/// A call of an instance's session that shows no need: it takes no permission, as `GetCallerIdentity` and signing in to the console,
+/// or the catalogue cannot map it. Whoever has stolen credentials often begins with one, so where it came from is worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Bare {
+    /// Whose call it was.
+    pub session: Session,
+    /// `source:name`, such as `sts.amazonaws.com:GetCallerIdentity`.
+    pub event: String,
+    /// `awsRegion`.
+    pub region: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
 /// What an instance's SSM agent says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Heartbeat {

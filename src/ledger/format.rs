@@ -1,10 +1,11 @@
 //! The ledger's file format: one JSON value a line.
 //!
-//! The first line is `{"policyc":"ledger","schema":2}`; every other line is one entry. Lines are sorted, so that a small
+//! The first line is `{"policyc":"ledger","schema":3}`; every other line is one entry. Lines are sorted, so that a small
 //! change of activity is a small difference between two files, and each stands for itself, so that files that are written
 //! one after the other into one file read as their merger.
 //!
 //! Schema 1 had one coverage for everything, without days. It reads as true of the days of its ledger, which is all that is known.
+//! Schema 2 had no calls that show no need.
 //!
 //! INVARIANT (ledger-roundtrip): what is written reads back as the same ledger, and equal ledgers are written as equal bytes.
 
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::coverage::Hidden;
-use super::{Coverage, Coverages, Days, Evidence, Heartbeat, Ledger, SCHEMA, Sign, Source, SourceId, Use};
+use super::{Bare, Coverage, Coverages, Days, Evidence, Heartbeat, Ledger, SCHEMA, Sign, Source, SourceId, Use};
 
 /// Why bytes are not a ledger that can be read. The fault is the file's.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,8 @@ enum Entry {
     /// What somebody declared, and the days it is true of.
     Declared(Coverage, Days),
     Use(Use, Evidence),
+    /// Since schema 3.
+    Bare(Bare, Evidence),
     Heartbeat(Heartbeat, Evidence),
     Sign(Sign, Evidence),
     OperatorAddress(String),
@@ -127,6 +130,7 @@ pub fn write(ledger: &Ledger) -> Vec<u8> {
         .chain(ledger.coverage.seen.iter().map(|(kind, days)| Entry::Seen(kind.clone(), days.clone())))
         .chain(ledger.coverage.declared.iter().map(|(coverage, days)| Entry::Declared(coverage.clone(), days.clone())))
         .chain(ledger.uses.iter().map(|(used, seen)| Entry::Use(used.clone(), seen.clone())))
+        .chain(ledger.bare.iter().map(|(call, seen)| Entry::Bare(call.clone(), seen.clone())))
         .chain(ledger.heartbeats.iter().map(|(beat, seen)| Entry::Heartbeat(beat.clone(), seen.clone())))
         .chain(ledger.signs.iter().map(|(sign, seen)| Entry::Sign(sign.clone(), seen.clone())))
         .chain(ledger.operator_addresses.iter().cloned().map(Entry::OperatorAddress))
@@ -164,7 +168,8 @@ fn entry_error(line: usize, error: &serde_json::Error) -> LedgerError {
 fn alone(entry: Entry, line: usize) -> Result<Ledger, LedgerError> {
     let mut ledger = Ledger::default();
     let seen = match &entry {
-        Entry::Use(_, seen) | Entry::Heartbeat(_, seen) | Entry::Sign(_, seen) | Entry::Unmapped(_, seen) => Some(seen),
+        Entry::Use(_, seen) | Entry::Bare(_, seen) | Entry::Heartbeat(_, seen) => Some(seen),
+        Entry::Sign(_, seen) | Entry::Unmapped(_, seen) => Some(seen),
         Entry::Source(..) | Entry::Coverage(_) | Entry::Seen(..) | Entry::Declared(..) | Entry::OperatorAddress(_) => None,
     };
     if let Some(reason) = seen.and_then(contradiction) {
@@ -178,6 +183,7 @@ fn alone(entry: Entry, line: usize) -> Result<Ledger, LedgerError> {
             ledger.coverage = Coverages { declared: BTreeMap::from([(coverage, days)]), ..Coverages::default() };
         }
         Entry::Use(used, seen) => ledger.uses = BTreeMap::from([(used, seen)]),
+        Entry::Bare(call, seen) => ledger.bare = BTreeMap::from([(call, seen)]),
         Entry::Heartbeat(beat, seen) => ledger.heartbeats = BTreeMap::from([(beat, seen)]),
         Entry::Sign(sign, seen) => ledger.signs = BTreeMap::from([(sign, seen)]),
         Entry::OperatorAddress(address) => ledger.operator_addresses.extend([address]),
@@ -209,7 +215,7 @@ fn is_normal(time: &str) -> bool {
 mod tests {
     use super::*;
 
-    const HEAD: &str = r#"{"policyc":"ledger","schema":2}"#;
+    const HEAD: &str = r#"{"policyc":"ledger","schema":3}"#;
 
     #[test]
     fn what_is_no_ledger() {
@@ -220,9 +226,9 @@ mod tests {
         check("", "does not begin");
         check("{\"Records\":[]}", "does not begin");
         check("{\"policyc\":\"policy\",\"schema\":1}", "does not begin");
-        check("{\"policyc\":\"ledger\",\"schema\":3}", "schema is 3, and this version reads 1 to 2");
+        check("{\"policyc\":\"ledger\",\"schema\":4}", "schema is 4, and this version reads 1 to 3");
         check("{\"policyc\":\"ledger\",\"schema\":0}", "schema is 0");
-        check(&format!("{HEAD}\n{{\"policyc\":\"ledger\",\"schema\":3}}"), "schema is 3");
+        check(&format!("{HEAD}\n{{\"policyc\":\"ledger\",\"schema\":4}}"), "schema is 4");
         check(&format!("{HEAD}\n{{\"seen\":[\"AWS::S3::Object\",[[\"2026-09-02\",\"2026-09-01\"]]]}}"), "are no days");
         check(&format!("{HEAD}\n\n{{\"dream\":1}}"), "line 3: unknown variant `dream`");
         check(&format!("{HEAD}\n[]"), "line 2");
@@ -239,6 +245,15 @@ mod tests {
         check(&unmapped(next, day, ""), "the first event comes after the last");
         let many: Vec<String> = (0..65).map(|n| format!(r#"["{day}","e{n}"]"#)).collect();
         check(&unmapped(day, next, &many.join(",")), "more than 64 events");
+    }
+
+    #[test]
+    fn older_schemas_read() {
+        let line = r#"{"operator-address":"203.0.113.7"}"#;
+        for schema in 1..=SCHEMA {
+            let text = format!("{}\n{line}", HEAD.replace('3', &schema.to_string()));
+            assert_eq!(read(text.as_bytes()).unwrap().operator_addresses.len(), 1, "{text}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use super::address::Address;
-use super::{Evidence, Ledger, Origin, Session, Sign, Target, Use};
+use super::{Bare, Evidence, Ledger, Origin, Session, Sign, Target, Use};
 use crate::iam::Pattern;
 
 /// The salt of one recording.
@@ -67,6 +67,7 @@ impl Mask {
     pub fn addresses(&self, ledger: Ledger) -> Ledger {
         Ledger {
             uses: mapped(ledger.uses, |used| Use { origin: self.origin(used.origin), ..used }),
+            bare: mapped(ledger.bare, |call| Bare { origin: self.origin(call.origin), ..call }),
             heartbeats: mapped(ledger.heartbeats, |mut beat| {
                 beat.origin = self.origin(beat.origin);
                 beat
@@ -91,6 +92,7 @@ impl Mask {
                 let resource = people.resource(&used, &several);
                 Use { resource, session: session(used.session), ..used }
             }),
+            bare: mapped(ledger.bare, |call| Bare { session: session(call.session), ..call }),
             heartbeats: mapped(ledger.heartbeats, |mut beat| {
                 beat.session = session(beat.session);
                 beat

@@ -29,7 +29,7 @@ pub fn recorded(mut ledger: Ledger, name: &str) -> Ledger {
 }
 
 fn evidence(ledger: &mut Ledger) -> impl Iterator<Item = &mut Evidence> {
-    let seen = ledger.uses.values_mut().chain(ledger.heartbeats.values_mut());
+    let seen = ledger.uses.values_mut().chain(ledger.bare.values_mut()).chain(ledger.heartbeats.values_mut());
     seen.chain(ledger.signs.values_mut()).chain(ledger.unmapped.values_mut())
 }
 

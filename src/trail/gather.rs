@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::record::Record;
 use crate::finding::{Code, Finding};
 use crate::ledger::collapse::{self, Fold, Shape};
-use crate::ledger::{Coverage, Coverages, Evidence, Heartbeat, Ledger, Sign, Source, SourceId, Use};
+use crate::ledger::{Bare, Coverage, Coverages, Evidence, Heartbeat, Ledger, Sign, Source, SourceId, Use};
 
 /// One event, as far as counting needs it.
 #[derive(Debug, Clone)]
@@ -169,6 +169,7 @@ pub(super) struct Gathered {
     pub(super) addresses: BTreeSet<String>,
     pub(super) unreadable: BTreeSet<Finding>,
     uses: HashMap<Use, Tally, foldhash::quality::RandomState>,
+    bare: BTreeMap<Bare, Tally>,
     heartbeats: BTreeMap<Heartbeat, Tally>,
     signs: BTreeMap<Sign, Tally>,
     unmapped: BTreeMap<String, Tally>,
@@ -221,6 +222,10 @@ impl Gathered {
         self.uses.entry(used).or_default().count(event);
     }
 
+    pub(super) fn bare(&mut self, call: Bare, event: &Event) {
+        add(&mut self.bare, call, event);
+    }
+
     pub(super) fn beat(&mut self, heartbeat: Heartbeat, event: &Event) {
         add(&mut self.heartbeats, heartbeat, event);
     }
@@ -264,6 +269,7 @@ impl Gathered {
                 None => drop(self.uses.insert(used, tally)),
             }
         }
+        fold(&mut self.bare, other.bare);
         fold(&mut self.heartbeats, other.heartbeats);
         fold(&mut self.signs, other.signs);
         fold(&mut self.unmapped, other.unmapped);
@@ -291,7 +297,7 @@ impl Gathered {
         self.shapes.extend(shapes);
         let before = Day::at(before);
         let tallies = self.uses.values_mut().chain(self.heartbeats.values_mut()).chain(self.signs.values_mut());
-        tallies.chain(self.unmapped.values_mut()).for_each(|tally| tally.forget(before));
+        tallies.chain(self.unmapped.values_mut()).chain(self.bare.values_mut()).for_each(|tally| tally.forget(before));
         self.whole.take(std::mem::take(&mut self.sources));
         kinds(&mut self.whole.unknown, std::mem::take(&mut self.unknown).into_iter().map(|((what, _), seen)| (what, seen)));
     }
@@ -310,6 +316,7 @@ impl Gathered {
         let whole = whole.as_ref();
         let mut ledger = Ledger {
             uses: evidence(uses, whole),
+            bare: evidence(self.bare, whole),
             heartbeats: evidence(self.heartbeats, whole),
             signs: evidence(self.signs, whole),
             unmapped: evidence(self.unmapped, whole),

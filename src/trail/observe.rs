@@ -265,6 +265,7 @@ fn file(input: &Input<'_>, reading: &Reading<'_>, limits: &Limits) -> Result<Gat
 /// The part of a ledger that is asked for.
 fn only(mut ledger: Ledger, interest: &Interest) -> Ledger {
     ledger.uses.retain(|used, _| interest.wants(&used.session));
+    ledger.bare.retain(|call, _| interest.wants(&call.session));
     ledger.heartbeats.retain(|beat, _| interest.wants(&beat.session));
     ledger.signs.retain(|sign, _| interest.wants_account(&sign.account));
     ledger

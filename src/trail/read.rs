@@ -14,7 +14,7 @@ use super::scan::{Broken, Seen, line};
 use super::sign;
 use crate::catalog::Catalog;
 use crate::finding::{Code, Finding};
-use crate::ledger::{Days, Heartbeat, Origin, Outcome, Session, Use};
+use crate::ledger::{Bare, Days, Heartbeat, Origin, Outcome, Session, Use};
 
 /// What is asked of every file.
 pub(super) struct Reading<'a> {
@@ -109,7 +109,14 @@ impl<'a> Reader<'a> {
                     self.network(seen, session)?;
                 }
             }
-            Kind::ServiceEvent | Kind::Console | Kind::Insight | Kind::Digest | Kind::Aggregated => {}
+            Kind::Console => {
+                if let Some(session) = self.session(glance) {
+                    let record = Record::parse(seen.text).map_err(|error| error.to_string())?;
+                    let event = Event::of(&record, seen.text, self.digits);
+                    self.bare(&record, &delivered(session, &record), &caller::origin(&record), &event);
+                }
+            }
+            Kind::ServiceEvent | Kind::Insight | Kind::Digest | Kind::Aggregated => {}
         }
         Ok(())
     }
@@ -184,6 +191,9 @@ impl<'a> Reader<'a> {
         if matches!(calls.note, Note::Unmapped) {
             self.out.not_mapped(format!("{}:{}", record.event_source, record.event_name), event);
         }
+        if calls.needs.is_empty() {
+            self.bare(record, session, origin, event);
+        }
         let by_agent = record.user_agent.contains(AGENT);
         for need in calls.needs {
             let used = Use {
@@ -198,6 +208,15 @@ impl<'a> Reader<'a> {
                 by_agent,
             };
             self.out.used(used, event);
+        }
+    }
+
+    /// A call that shows no need. It says where an instance's credentials are, and of other sessions nothing.
+    fn bare(&mut self, record: &Record, session: &Session, origin: &Origin, event: &Event) {
+        if session.is_instance() {
+            let name = format!("{}:{}", record.event_source, record.event_name);
+            let (session, region, origin) = (session.clone(), record.aws_region.clone(), origin.clone());
+            self.out.bare(Bare { session, event: name, region, origin }, event);
         }
     }
 }

@@ -56,7 +56,10 @@ pub(crate) fn ledger(inputs: &[Input<'_>]) -> Ledger {
 /// A ledger without the names of the files, which differ by where they are from.
 pub(crate) fn plain(mut ledger: Ledger) -> Ledger {
     ledger.sources.clear();
-    let evidence = (ledger.uses.values_mut()).chain(ledger.heartbeats.values_mut()).chain(ledger.signs.values_mut());
+    let evidence = (ledger.uses.values_mut())
+        .chain(ledger.bare.values_mut())
+        .chain(ledger.heartbeats.values_mut())
+        .chain(ledger.signs.values_mut());
     evidence.chain(ledger.unmapped.values_mut()).for_each(|seen| seen.counts.clear());
     ledger
 }

@@ -18,7 +18,7 @@ fn event() -> impl Strategy<Value = Value> {
     (id, 0_u8..6, "[a-c](/[a-d]){0,2}", time, 0_u8..3).prop_map(|(id, what, key, time, from)| {
         // An event's content follows from its id, as it does in reality, but for the account it was delivered to.
         let n = id.bytes().map(usize::from).sum::<usize>() + usize::from(what);
-        let mut record = match n % 5 {
+        let mut record = match n % 7 {
             0 => heartbeat(&id),
             1 => made::by(
                 "assumed-role/ops/alice",
@@ -28,6 +28,8 @@ fn event() -> impl Strategy<Value = Value> {
                 json!({"requestParameters": {"target": made::INSTANCE}}),
             ),
             2 => made::call(&id, "ssm.amazonaws.com", "GetDocument", json!({"errorCode": "AccessDeniedException"})),
+            3 => made::call(&id, "sts.amazonaws.com", "GetCallerIdentity", json!({})),
+            4 => made::call(&id, "signin.amazonaws.com", "ConsoleLogin", json!({"eventType": "AwsConsoleSignIn"})),
             _ => get(&id, &key),
         };
         record["eventTime"] = json!(time);
@@ -62,7 +64,7 @@ fn ledger(files: &[Vec<u8>], threads: usize) -> Ledger {
 fn decisions(mut ledger: Ledger) -> Ledger {
     ledger.sources.clear();
     let all = ledger.uses.values_mut().chain(ledger.heartbeats.values_mut()).chain(ledger.signs.values_mut());
-    for evidence in all.chain(ledger.unmapped.values_mut()) {
+    for evidence in all.chain(ledger.unmapped.values_mut()).chain(ledger.bare.values_mut()) {
         evidence.counts.clear();
     }
     ledger

@@ -9,6 +9,7 @@
     clippy::panic
 )] // a test says what is wrong by panicking
 
+mod elsewhere;
 mod hostile;
 mod laws;
 mod made;
