@@ -67,6 +67,25 @@ fn names_with_instances_in_them_share_folders() {
     check(&["logs/i-other/a", "logs/i-other/b"], &["logs/i-other/a", "logs/i-other/b"]);
 }
 
+/// Where the folder is wider than the baseline, what both share is granted.
+#[test]
+fn a_folder_stays_inside_the_baseline() {
+    let check = |action: &str, resources: &[&str], baseline: &str, expected: &[&str]| {
+        let document =
+            format!(r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"*","Resource":"{baseline}"}}}}"#);
+        let uses: Vec<Use> = resources.iter().map(|resource| used(action, resource)).collect();
+        let derivation = derive(&question(document.as_bytes()), &ledger(&uses), Catalog::embedded());
+        assert_eq!(granted(&derivation, action), set(expected), "{baseline}");
+    };
+    let days = ["arn:aws:s3:::b/logs/app-2026-09-01", "arn:aws:s3:::b/logs/app-2026-09-02"];
+    check("s3:PutObject", &days, "arn:aws:s3:::b/logs/app-*", &["arn:aws:s3:::b/logs/app-*"]);
+    check("s3:PutObject", &days, "arn:aws:s3:::b/*", &["arn:aws:s3:::b/logs/*"]);
+    check("s3:PutObject", &["arn:aws:s3:::b/x/1.gz", "arn:aws:s3:::b/x/2.gz"], "arn:aws:s3:::b/*.gz", &["arn:aws:s3:::b/x/*.gz"]);
+    let own = format!("arn:aws:ec2:eu-west-1:{ACCOUNT}:instance/{INSTANCE}");
+    let any = format!("arn:aws:ec2:eu-west-1:{ACCOUNT}:instance/i-*");
+    check("ssm:UpdateInstanceInformation", &[&own], "arn:aws:ec2:*:*:instance/i-*", &[&any]);
+}
+
 /// The next association has another id.
 #[test]
 fn associations_are_one_series() {

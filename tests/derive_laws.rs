@@ -12,10 +12,10 @@
 #[path = "support/asked.rs"]
 mod asked;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use policyc::catalog::{Catalog, baselines};
-use policyc::derive::{Baseline, Because, Derivation, Need, Question, cap, derive};
+use policyc::derive::{Because, Derivation, Need, Question, cap, derive};
 use policyc::iam::{Action, Effect, Pattern, Policy};
 use policyc::ledger::address::Address;
 use policyc::ledger::mask::Mask;

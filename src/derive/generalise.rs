@@ -10,7 +10,7 @@ use super::cap::{self, CappedNeed};
 use super::names::{self, Names};
 use super::{Grant, Need, Question, Rung};
 use crate::catalog::Catalog;
-use crate::iam::{Action, Conditions, Pattern};
+use crate::iam::{Action, Conditions, Pattern, ResourceSpec};
 
 /// Turns needs into grants.
 ///
@@ -62,7 +62,8 @@ impl Group<'_> {
         let mut named: BTreeMap<String, BTreeMap<String, BTreeSet<usize>>> = BTreeMap::new();
         for (index, need) in members {
             let text = need.resource.as_literal();
-            let fleeting = text.as_deref().and_then(|text| self.without_fleeting_name(text)).filter(|open| self.fits(open));
+            let fleeting = text.as_deref().and_then(|text| self.without_fleeting_name(text));
+            let fleeting = fleeting.and_then(|open| self.within(&open).into_iter().find(|part| part.covers_arn(&need.resource)));
             if need.resource.is_any() {
                 self.add(&mut grants, Pattern::any(), Rung::Any, [*index]);
             } else if let Some(open) = fleeting {
@@ -104,7 +105,16 @@ impl Group<'_> {
                 self.add(grants, open, rung, shape.needs);
                 continue;
             }
-            // That is wider than the baseline: the names stay one by one, with their own instances where it has to be.
+            // That is wider than the baseline: what both have in common, if that is enough for all.
+            let parts = self.within(&open);
+            let of = |index: &usize| parts.iter().find(|part| self.resource(*index).is_some_and(|own| part.covers_arn(own)));
+            if shape.needs.iter().all(|index| of(index).is_some()) {
+                for index in &shape.needs {
+                    of(index).into_iter().for_each(|part| self.add(grants, part.clone(), rung, [*index]));
+                }
+                continue;
+            }
+            // Else the names stay one by one, with their own instances where it has to be.
             for (name, needs) in names.iter().filter(|(_, n)| n.iter().any(|i| shape.needs.contains(i))) {
                 let name = lead.then(&Pattern::literal(name));
                 let open = unmarked(&name);
@@ -113,8 +123,8 @@ impl Group<'_> {
                     continue;
                 }
                 for index in needs {
-                    let own = self.needs.get(*index).map(|capped| capped.need.resource.clone());
-                    self.add(grants, own.unwrap_or_else(|| name.clone()), Rung::Exact, [*index]);
+                    let own = self.resource(*index).unwrap_or(&name);
+                    self.add(grants, own.clone(), Rung::Exact, [*index]);
                 }
             }
         }
@@ -131,6 +141,24 @@ impl Group<'_> {
         });
         grant.rung = grant.rung.max(rung);
         grant.needs.extend(needs);
+    }
+
+    /// What one of the needs is about.
+    fn resource(&self, index: usize) -> Option<&Pattern> {
+        self.needs.get(index).map(|capped| &capped.need.resource)
+    }
+
+    /// The parts of a pattern that the baseline grants under this group's conditions: all of it, or what it shares with resources
+    /// that the baseline names.
+    fn within(&self, pattern: &Pattern) -> Vec<Pattern> {
+        if self.fits(pattern) {
+            return vec![pattern.clone()];
+        }
+        let allows = self.question.baseline.policy.statements.iter().filter(|s| cap::names(&s.actions, self.action));
+        let named =
+            allows.filter_map(|s| if let ResourceSpec::Only(named) = &s.resources { Some(named) } else { None }).flatten();
+        let parts: BTreeSet<Pattern> = named.filter(|own| !own.has_variable()).filter_map(|own| pattern.meet(own)).collect();
+        parts.into_iter().filter(|part| self.fits(part)).collect()
     }
 
     /// Whether the baseline grants all of a pattern under this group's conditions.
