@@ -68,7 +68,7 @@ fn framed(frame: &[Token], pattern: &[Token]) -> Option<Vec<Token>> {
 fn begun(lead: &[Token], pattern: &[Token]) -> Option<Vec<Token>> {
     let reached = walk(pattern, lead, false);
     let places = || reached.iter().enumerate().filter(|(_, yes)| **yes).map(|(place, _)| place);
-    let place = places().filter(|place| pattern.get(*place) == Some(&Token::Many)).last().or_else(|| places().last())?;
+    let place = places().rfind(|place| pattern.get(*place) == Some(&Token::Many)).or_else(|| places().next_back())?;
     Some(lead.iter().chain(pattern.get(place..)?).cloned().collect())
 }
 
