@@ -51,7 +51,7 @@ pub fn scope<'a>(question: &Question, ledger: &'a Ledger) -> Scoped<'a> {
         scoped.instances.insert(used.session.name.clone());
         match addresses.judge(question, &used.session, &used.origin) {
             Judgement::Elsewhere(why) => {
-                scoped.suspicious.push(Reported::of(used, evidence, format!("{} called {why}", used.session.name)))
+                scoped.suspicious.push(Reported::of(used, evidence, suspicion(&used.session, &why, evidence)));
             }
             Judgement::Unattributed if used.outcome.authorised() => {
                 unattributed.insert(format!("{:?}", used.origin));
@@ -80,6 +80,13 @@ fn sort<'a>(scoped: &mut Scoped<'a>, used: &'a Use, evidence: &'a Evidence) {
     }
 }
 
+/// Why calls are suspicious. Where not every one of them is named, a list of those that are must not look like all there were.
+fn suspicion(session: &Session, why: &str, evidence: &Evidence) -> String {
+    let (calls, named) = (evidence.calls(), evidence.samples.len() as u64);
+    let some = if named < calls { format!(" ({calls} calls, {named} of them named)") } else { String::new() };
+    format!("{} called {why}{some}", session.name)
+}
+
 /// A call that shows no need, as it is reported: by the service and the name of its event, which is not the name of an action.
 fn bare(call: &Bare, evidence: &Evidence, why: &str) -> Option<Reported> {
     let (source, name) = call.event.split_once(':').unwrap_or((&call.event, ""));
@@ -89,7 +96,7 @@ fn bare(call: &Bare, evidence: &Evidence, why: &str) -> Option<Reported> {
         text => text.chars().map(plain).collect(),
     });
     let action = Action::of(&service, &name)?;
-    Some(Reported::seen(action, Pattern::any(), evidence, format!("{} called {why}", call.session.name)))
+    Some(Reported::seen(action, Pattern::any(), evidence, suspicion(&call.session, why, evidence)))
 }
 
 fn concerns(sign: &Sign, question: &Question, ledger: &Ledger, instances: &BTreeSet<String>) -> bool {
@@ -141,7 +148,10 @@ fn tell(question: &Question, scoped: &mut Scoped<'_>, strangers: &BTreeSet<&str>
     }
     if !scoped.suspicious.is_empty() {
         let calls: u64 = scoped.suspicious.iter().map(|s| s.calls).sum();
-        let message = format!("{calls} call(s) were made with the instances' credentials from somewhere else and grant nothing");
+        let named: u64 = scoped.suspicious.iter().map(|s| s.events.len() as u64).sum();
+        let some = if named < calls { format!("; {named} of them are named, the earliest of each kind") } else { String::new() };
+        let message =
+            format!("{calls} call(s) were made with the instances' credentials from somewhere else and grant nothing{some}");
         findings.push(Finding::new(Code::SuspiciousOrigin, message).advise(
             "treat the credentials as stolen until explained; if the address is the instance's own, name it with `--address`",
         ));
