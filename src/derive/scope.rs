@@ -102,7 +102,7 @@ fn bare(call: &Bare, evidence: &Evidence, why: &str) -> Option<Reported> {
         text => text.chars().map(plain).collect(),
     });
     let action = Action::of(&service, &name)?;
-    Some(Reported::seen(action, Pattern::any(), evidence, suspicion(&call.session, &why, evidence)))
+    Some(Reported::seen(action, Pattern::any(), evidence, suspicion(&call.session, why, evidence)))
 }
 
 fn concerns(sign: &Sign, question: &Question, ledger: &Ledger, instances: &BTreeSet<String>) -> bool {
