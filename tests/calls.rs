@@ -74,6 +74,10 @@ fn objects() {
     );
     check("s3:CopyObject", copy("from/a?versionId=7"), "s3:GetObjectVersion arn:aws:s3:::from/a\ns3:PutObject arn:aws:s3:::b/to");
     check("s3:UploadPartCopy", copy("from/a"), "s3:GetObject arn:aws:s3:::from/a\ns3:PutObject arn:aws:s3:::b/to");
+    let point = "arn:aws:s3:eu-west-1:111122223333:accesspoint/ap/object/a";
+    for source in [point, "arn%3Aaws%3As3%3Aeu-west-1%3A111122223333%3Aaccesspoint%2Fap%2Fobject%2Fa"] {
+        check("s3:CopyObject", copy(source), &format!("s3:GetObject {point}\ns3:PutObject arn:aws:s3:::b/to"));
+    }
 }
 
 #[test]

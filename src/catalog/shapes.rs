@@ -34,6 +34,8 @@ pub struct Shapes {
     pub template_names_source: String,
     /// Variables of ARN formats → request parameters that fill them.
     pub parameters: BTreeMap<String, Vec<String>>,
+    /// Request parameters that name what another action of the same call works on.
+    pub of_others: OfOthers,
 }
 
 /// A partition.
@@ -80,6 +82,15 @@ pub struct SecondForm {
 pub struct OwnedDocuments {
     /// Beginnings, without regard to case.
     pub prefixes: Vec<String>,
+    /// Where that is documented.
+    pub source: String,
+}
+
+/// Request parameters that name what another action of the same call works on.
+#[derive(Debug, Default, serde::Deserialize)]
+pub struct OfOthers {
+    /// Their names.
+    pub parameters: Vec<String>,
     /// Where that is documented.
     pub source: String,
 }

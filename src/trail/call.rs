@@ -13,7 +13,7 @@ use super::resource::Finder;
 use crate::catalog::Catalog;
 use crate::catalog::errors::Meaning;
 use crate::catalog::events::{Choose, Mapping};
-use crate::iam::{Action, Pattern};
+use crate::iam::{Action, Arn, Pattern};
 use crate::ledger::Outcome;
 
 /// One permission that a call needed.
@@ -190,7 +190,10 @@ fn adjusted(record: &Record, action: Action) -> Vec<Action> {
     }
 }
 
-/// `x-amz-copy-source: bucket/key?versionId=…`, maybe with a leading slash, percent-encoded.
+/// `x-amz-copy-source: bucket/key?versionId=…`, maybe with a leading slash, or the ARN of an object of an access point;
+/// percent-encoded.
+///
+/// Source: Amazon S3 API Reference, CopyObject, `x-amz-copy-source`.
 fn copy_source(record: &Record, finder: &Finder<'_>, action: &Action) -> Vec<Need> {
     let header = record.request_parameters.get("x-amz-copy-source").and_then(|v| v.as_str());
     let Some((path, query)) =
@@ -200,7 +203,11 @@ fn copy_source(record: &Record, finder: &Finder<'_>, action: &Action) -> Vec<Nee
     };
     let versioned = if query.starts_with("versionId=") { Action::of("s3", "GetObjectVersion") } else { None };
     let action = versioned.unwrap_or_else(|| action.clone());
-    let resource = Pattern::literal(&format!("arn:{}:s3:::{}", finder.partition(), decoded(path)));
+    let source = decoded(path);
+    let resource = match Arn::parse(&source) {
+        Some(_) => Pattern::literal(&source),
+        None => Pattern::literal(&format!("arn:{}:s3:::{source}", finder.partition())),
+    };
     vec![Need { action, resource, resource_known: true, context: BTreeMap::new() }]
 }
 

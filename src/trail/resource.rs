@@ -96,8 +96,9 @@ impl Finder<'_> {
 
     /// Parameters that are ARNs themselves, also in lists.
     fn parameter_arns(&self) -> Vec<String> {
-        let values = self.record.request_parameters.as_object().into_iter().flat_map(|o| o.values());
-        values.flat_map(strings).filter(|text| text.starts_with("arn:")).map(str::to_owned).collect()
+        let others = &self.catalog.shapes.of_others.parameters;
+        let members = self.record.request_parameters.as_object().into_iter().flatten().filter(|(key, _)| !others.contains(key));
+        members.flat_map(|(_, value)| strings(value)).filter(|text| text.starts_with("arn:")).map(str::to_owned).collect()
     }
 
     /// ARNs put together from parameters: one for each value of a parameter that is a list.
