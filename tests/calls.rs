@@ -121,6 +121,21 @@ fn logs() {
 }
 
 #[test]
+fn sessions_with_tags_and_a_source_identity() {
+    let role = "arn:aws:iam::999900001111:role/deploy";
+    let assumed = |extra: Value, also: &[&str]| {
+        let mut parameters = json!({"roleArn": role, "roleSessionName": "x"});
+        parameters.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let needs: Vec<String> = ["sts:AssumeRole"].iter().chain(also).map(|action| format!("{action} {role}")).collect();
+        check("sts:AssumeRole", parameters, &needs.join("\n"));
+    };
+    assumed(json!({}), &[]);
+    assumed(json!({"tags": [], "sourceIdentity": null}), &[]);
+    assumed(json!({"tags": [{"key": "a", "value": "b"}]}), &["sts:TagSession"]);
+    assumed(json!({"tags": [{"key": "a", "value": "b"}], "sourceIdentity": "me"}), &["sts:TagSession", "sts:SetSourceIdentity"]);
+}
+
+#[test]
 fn systems_manager() {
     let instance = format!("arn:aws:ec2:eu-west-1:111122223333:instance/{INSTANCE}");
     let ssm = "arn:aws:ssm:eu-west-1:111122223333";
