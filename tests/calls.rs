@@ -120,6 +120,28 @@ fn logs() {
     check("logs:PutRetentionPolicy", json!({"logGroupName": "/app/web"}), &format!("logs:PutRetentionPolicy {group}"));
 }
 
+/// A policy with the function's own ARN denies requests for a version or an alias of it.
+#[test]
+fn functions_with_a_version_or_an_alias() {
+    let function = "arn:aws:lambda:eu-west-1:111122223333:function:f";
+    let listed = |arn: &str| json!([{"type": "AWS::Lambda::Function", "ARN": arn, "accountId": "111122223333"}]);
+    let invoked = |arn: &str, parameters: Value, expected: &str| {
+        let fields = json!({"resources": listed(arn), "requestParameters": parameters});
+        check_in("eu-west-1", "lambda:Invoke", fields, &format!("lambda:InvokeFunction {expected}"));
+    };
+    let live = format!("{function}:live");
+    invoked(function, json!({"functionName": function}), function);
+    invoked(&live, json!({"functionName": live}), &live);
+    invoked(function, json!({"functionName": function, "qualifier": "live"}), &live);
+    invoked(&live, json!({"functionName": function, "qualifier": "live"}), &live);
+    invoked(function, json!({"functionName": "f", "qualifier": "$LATEST"}), &format!("{function}:${{$}}LATEST"));
+    check("lambda:Invoke", json!({"functionName": "f", "qualifier": "7"}), &format!("lambda:InvokeFunction {function}:7"));
+    let point = "arn:aws:s3:eu-west-1:111122223333:accesspoint/ap";
+    let missing =
+        json!({"resources": [{"type": "AWS::S3::Object", "ARN": format!("{point}/object/a")}], "errorCode": "NoSuchKey"});
+    check_in("eu-west-1", "s3:GetObject", missing, &format!("s3:GetObject {point}/object/a"));
+}
+
 #[test]
 fn sessions_with_tags_and_a_source_identity() {
     let role = "arn:aws:iam::999900001111:role/deploy";

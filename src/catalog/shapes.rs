@@ -34,6 +34,8 @@ pub struct Shapes {
     pub template_names_source: String,
     /// Variables of ARN formats → request parameters that fill them.
     pub parameters: BTreeMap<String, Vec<String>>,
+    /// Request parameters that say which version or alias of a resource is meant.
+    pub qualifiers: Vec<Qualifier>,
     /// Request parameters that name what another action of the same call works on.
     pub of_others: OfOthers,
 }
@@ -83,6 +85,19 @@ pub struct OwnedDocuments {
     /// Beginnings, without regard to case.
     pub prefixes: Vec<String>,
     /// Where that is documented.
+    pub source: String,
+}
+
+/// A request parameter that says which version or alias of a resource is meant.
+#[derive(Debug, serde::Deserialize)]
+pub struct Qualifier {
+    /// The service in the ARN.
+    pub service: String,
+    /// How the resource part begins.
+    pub begins: String,
+    /// The parameter, which stands after a colon in the qualified ARN.
+    pub parameter: String,
+    /// Where it is documented that the qualified ARN is asked about and the other is not.
     pub source: String,
 }
 

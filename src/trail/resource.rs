@@ -28,7 +28,7 @@ impl Finder<'_> {
             if built.is_empty() && (*required || besides_access_points(facts, kind)) && !self.alternative(facts, kind) {
                 found.push((self.pinned(format), false));
             }
-            found.extend(built.into_iter().map(|p| (p, true)));
+            found.extend(built.into_iter().map(|p| (self.qualified(p), true)));
         }
         if found.is_empty() {
             found.extend(self.half_named(action).map(|p| (p, false)));
@@ -52,6 +52,20 @@ impl Finder<'_> {
         let named = !self.values_of_bucket().contains('*');
         let mut formats = service.action(action.name())?.types.iter().filter_map(|(kind, _)| service.types.get(kind));
         formats.find(|f| named && f.text().contains("${BucketName}/")).map(|f| self.pinned(f))
+    }
+
+    /// The ARN with the version or alias that the request asks for.
+    fn qualified(&self, arn: Pattern) -> Pattern {
+        for row in &self.catalog.shapes.qualifiers {
+            let asked = self.record.request_parameters.get(&row.parameter).and_then(Value::as_str).filter(|q| !q.is_empty());
+            let Some(asked) = asked else { continue };
+            let text = arn.to_string();
+            let name = Arn::parse(&text).filter(|a| a.service == row.service).and_then(|a| a.resource.strip_prefix(&row.begins));
+            if name.is_some_and(|name| !name.contains(':')) {
+                return Pattern::parse(&format!("{text}:{}", escaped(asked)));
+            }
+        }
+        arn
     }
 
     /// The partition of the record's region.
@@ -82,12 +96,16 @@ impl Finder<'_> {
         found
     }
 
-    /// Those ARNs that fit this type better than any other type of the action's service.
+    /// Those ARNs that fit this type better than any other type of the action's service. A name with a version or an alias is
+    /// still of this type where the action does not know it as one of its own.
     fn fitting(&self, action: &Action, kind: &str, format: &ArnFormat, arns: impl IntoIterator<Item = String>) -> Vec<Pattern> {
         let Some(service) = self.catalog.reference.service(action.service()) else { return Vec::new() };
+        let own = service.action(action.name()).map(|facts| facts.types.as_slice()).unwrap_or_default();
+        let another = |other: &str, f: &ArnFormat| !f.qualifies(format) || own.iter().any(|(known, _)| known == other);
         let fits = |text: &str| {
             let Some(arn) = Arn::parse(text) else { return false };
-            let best = service.types.iter().filter(|(_, f)| f.matches(&arn)).max_by_key(|(_, f)| f.literal_length());
+            let matching = service.types.iter().filter(|(other, f)| f.matches(&arn) && another(other, f));
+            let best = matching.max_by_key(|(_, f)| f.literal_length());
             best.is_some_and(|(best, f)| best == kind || f.text() == format.text())
         };
         let arns: BTreeSet<String> = arns.into_iter().map(|arn| asked_about(&arn)).filter(|arn| fits(arn)).collect();
