@@ -118,6 +118,47 @@ fn logs() {
     check("logs:CreateLogGroup", json!({"logGroupName": "/app/web"}), &format!("logs:CreateLogGroup {group}"));
     check("logs:DescribeLogStreams", json!({"logGroupName": "/app/web"}), &format!("logs:DescribeLogStreams {group}"));
     check("logs:PutRetentionPolicy", json!({"logGroupName": "/app/web"}), &format!("logs:PutRetentionPolicy {group}"));
+    let query = format!("logs:StartQuery {group}");
+    check("logs:StartQuery", json!({"logGroupNames": ["/app/web"]}), &query);
+    check("logs:StartQuery", json!({"logGroupIdentifiers": [format!("{group}:*")]}), &query);
+    let theirs = "arn:aws:logs:eu-west-1:999900001111:log-group:/app/db";
+    for (named, of) in [("/app/web", group), (group, group), (theirs, theirs)] {
+        let events = json!({"logGroupIdentifier": named, "logStreamName": "s"});
+        check("logs:GetLogEvents", events, &format!("logs:GetLogEvents {of}:log-stream:s"));
+    }
+    let guess = format!("logs:GetLogEvents {group}:log-stream:* (guessed)");
+    check("logs:GetLogEvents", json!({"logGroupName": "/app/web"}), &guess);
+}
+
+#[test]
+fn names_beside_ids_that_the_service_assigns() {
+    let (auto, stack) = ("arn:aws:autoscaling:eu-west-1:111122223333", "arn:aws:cloudformation:eu-west-1:111122223333");
+    let group = format!("autoscaling:CompleteLifecycleAction {auto}:autoScalingGroup:*:autoScalingGroupName/web");
+    check("autoscaling:CompleteLifecycleAction", json!({"autoScalingGroupName": "web", "instanceId": INSTANCE}), &group);
+    let signal = format!("cloudformation:SignalResource {stack}:stack/web/*");
+    check("cloudformation:SignalResource", json!({"stackName": "web", "uniqueId": INSTANCE}), &signal);
+    let whole = format!("{stack}:stack/web/0a1b");
+    check("cloudformation:SignalResource", json!({"stackName": whole}), &format!("cloudformation:SignalResource {whole}"));
+    check("cloudformation:SignalResource", json!({}), &format!("cloudformation:SignalResource {stack}:stack/*/* (guessed)"));
+}
+
+#[test]
+fn analytics_and_zones() {
+    let athena = "arn:aws:athena:eu-west-1:111122223333:workgroup/wg";
+    check("athena:StartQueryExecution", json!({"workGroup": "wg"}), &format!("athena:StartQueryExecution {athena}"));
+    let glue = "arn:aws:glue:eu-west-1:111122223333";
+    let needs = |action: &str, table: &str| {
+        let all = [format!("{glue}:catalog"), format!("{glue}:database/d"), format!("{glue}:table/d/{table}")];
+        all.map(|arn| format!("glue:{action} {arn}")).join("\n")
+    };
+    check("glue:GetTable", json!({"databaseName": "d", "name": "t"}), &needs("GetTable", "t"));
+    check("glue:GetPartitions", json!({"databaseName": "d", "tableName": "t"}), &needs("GetPartitions", "t"));
+    check("glue:GetTables", json!({"databaseName": "d"}), &needs("GetTables", "* (guessed)"));
+    let database = format!("glue:GetDatabase {glue}:catalog\nglue:GetDatabase {glue}:database/d");
+    check("glue:GetDatabase", json!({"name": "d"}), &database);
+    let zone = "route53:ChangeResourceRecordSets arn:aws:route53:::hostedzone/Z1";
+    check("route53:ChangeResourceRecordSets", json!({"hostedZoneId": "Z1", "changeBatch": {}}), zone);
+    check("route53:GetChange", json!({"id": "C1"}), "route53:GetChange arn:aws:route53:::change/C1");
 }
 
 /// A policy with the function's own ARN denies requests for a version or an alias of it.
@@ -178,6 +219,10 @@ fn systems_manager() {
     check("ssm:GetParameter", json!({"name": "key:3"}), &format!("ssm:GetParameter {ssm}:parameter/key"));
     let two = format!("ssm:GetParameters {ssm}:parameter/a\nssm:GetParameters {ssm}:parameter/b/c");
     check("ssm:GetParameters", json!({"names": ["a", "/b/c"], "withDecryption": true}), &two);
+    for path in ["/app/prod", "/app/prod/", "/"] {
+        let asked = format!("ssm:GetParametersByPath {ssm}:parameter{path}");
+        check("ssm:GetParametersByPath", json!({"path": path, "recursive": true}), &asked);
+    }
     let public = "parameter/aws/service/ami-amazon-linux-latest/x";
     let both = format!("ssm:GetParameter {ssm}:{public}\nssm:GetParameter arn:aws:ssm:eu-west-1::{public}");
     check("ssm:GetParameter", json!({"name": "/aws/service/ami-amazon-linux-latest/x"}), &both);

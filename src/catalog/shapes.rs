@@ -32,8 +32,10 @@ pub struct Shapes {
     pub template_names: Vec<TemplateName>,
     /// Where that is from.
     pub template_names_source: String,
-    /// Variables of ARN formats → request parameters that fill them.
+    /// Variables of ARN formats → request parameters that fill them. `service:type.Variable` is of one resource type only.
     pub parameters: BTreeMap<String, Vec<String>>,
+    /// Variables that the service fills with an id of its own beside the name that a caller gives.
+    pub assigned: Vec<Assigned>,
     /// Request parameters that say which version or alias of a resource is meant.
     pub qualifiers: Vec<Qualifier>,
     /// Request parameters that name what another action of the same call works on.
@@ -85,6 +87,15 @@ pub struct OwnedDocuments {
     /// Beginnings, without regard to case.
     pub prefixes: Vec<String>,
     /// Where that is documented.
+    pub source: String,
+}
+
+/// A variable that the service fills with an id of its own.
+#[derive(Debug, serde::Deserialize)]
+pub struct Assigned {
+    /// The variable, as `service:type.Variable`.
+    pub variable: String,
+    /// Where it is documented that policies have a wildcard there.
     pub source: String,
 }
 

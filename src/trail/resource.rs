@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::record::Record;
 use crate::catalog::Catalog;
 use crate::catalog::format::{ArnFormat, Piece};
+use crate::catalog::reference::ActionFacts;
 use crate::iam::{Action, Arn, Pattern};
 
 /// Finds the resources of one record.
@@ -26,7 +27,7 @@ impl Finder<'_> {
             let Some(format) = self.catalog.reference.service(action.service()).and_then(|s| s.types.get(kind)) else { continue };
             let built = self.of_type(action, kind, format);
             if built.is_empty() && (*required || besides_access_points(facts, kind)) && !self.alternative(facts, kind) {
-                found.push((self.pinned(format), false));
+                found.push((self.pinned(action, kind, format), false));
             }
             found.extend(built.into_iter().map(|p| (self.qualified(p), true)));
         }
@@ -50,8 +51,9 @@ impl Finder<'_> {
     fn half_named(&self, action: &Action) -> Option<Pattern> {
         let service = self.catalog.reference.service(action.service())?;
         let named = !self.values_of_bucket().contains('*');
-        let mut formats = service.action(action.name())?.types.iter().filter_map(|(kind, _)| service.types.get(kind));
-        formats.find(|f| named && f.text().contains("${BucketName}/")).map(|f| self.pinned(f))
+        let kinds = service.action(action.name())?.types.iter();
+        let mut formats = kinds.filter_map(|(kind, _)| Some((kind, service.types.get(kind)?)));
+        formats.find(|(_, f)| named && f.text().contains("${BucketName}/")).map(|(kind, f)| self.pinned(action, kind, f))
     }
 
     /// The ARN with the version or alias that the request asks for.
@@ -74,7 +76,7 @@ impl Finder<'_> {
     }
 
     /// Access points stand beside objects as a second way to name the same thing: one of them is enough.
-    fn alternative(&self, facts: &crate::catalog::reference::ActionFacts, kind: &str) -> bool {
+    fn alternative(&self, facts: &ActionFacts, kind: &str) -> bool {
         facts.types.len() > 1 && kind.starts_with("accesspoint")
     }
 
@@ -87,7 +89,7 @@ impl Finder<'_> {
             return named;
         }
         let mut found = self.fitting(action, kind, format, self.parameter_arns());
-        found.extend(self.built(action, format));
+        found.extend(self.built(action, kind, format));
         if found.is_empty() {
             let beginnings = self.record.resources.iter().filter_map(|r| r.arn_prefix.clone());
             let below = |start: Pattern| start.then(&Pattern::any());
@@ -119,20 +121,34 @@ impl Finder<'_> {
         members.flat_map(|(_, value)| strings(value)).filter(|text| text.starts_with("arn:")).map(str::to_owned).collect()
     }
 
-    /// ARNs put together from parameters: one for each value of a parameter that is a list.
-    fn built(&self, action: &Action, format: &ArnFormat) -> Vec<Pattern> {
-        let mut built = vec![String::new()];
-        for piece in format.pieces() {
+    /// ARNs put together from parameters: whole ones, and those that begin with the ARN of another type, as that of a log stream
+    /// with its group's.
+    fn built(&self, action: &Action, kind: &str, format: &ArnFormat) -> Vec<Pattern> {
+        let mut built = self.completed(vec![String::new()], format.pieces(), (action, kind, format));
+        let arns = self.parameter_arns();
+        let service = self.catalog.reference.service(action.service()).filter(|_| !arns.is_empty());
+        for (other, begins) in service.into_iter().flat_map(|service| &service.types) {
+            let Some(rest) = format.beyond(begins).filter(|rest| !rest.is_empty()) else { continue };
+            let begun = self.fitting(action, other, begins, arns.iter().cloned());
+            let begun = begun.iter().map(ToString::to_string).collect();
+            built.extend(self.completed(begun, rest, (action, kind, format)));
+        }
+        built.into_iter().flat_map(|text| self.variants(&text)).collect()
+    }
+
+    /// Texts with the pieces of a format after them: one for each value of a parameter that is a list.
+    fn completed(&self, begun: Vec<String>, pieces: &[Piece], of: (&Action, &str, &ArnFormat)) -> Vec<String> {
+        let (action, kind, format) = of;
+        pieces.iter().fold(begun, |begun, piece| {
             let values: Vec<String> = match piece {
                 Piece::Text(text) => vec![escaped(text)],
                 Piece::Variable(name) => match self.place(name) {
                     Some(place) => vec![place.to_owned()],
-                    None => self.values(action, name, format),
+                    None => self.values(action, kind, name, format),
                 },
             };
-            built = built.iter().flat_map(|b| values.iter().map(move |v| format!("{b}{v}"))).collect();
-        }
-        built.into_iter().flat_map(|text| self.variants(&text)).collect()
+            begun.iter().flat_map(|b| values.iter().map(move |v| format!("{b}{v}"))).collect()
+        })
     }
 
     /// The variables that every ARN has: where it is, and whose.
@@ -145,10 +161,15 @@ impl Finder<'_> {
         }
     }
 
-    /// The values of a variable, as pattern text.
-    fn values(&self, action: &Action, variable: &str, format: &ArnFormat) -> Vec<String> {
-        let parameters = &self.record.request_parameters;
-        let listed = self.catalog.shapes.parameters.get(variable).map(Vec::as_slice).unwrap_or_default();
+    /// The values of a variable, as pattern text: `*` where the service fills it with an id of its own.
+    fn values(&self, action: &Action, kind: &str, variable: &str, format: &ArnFormat) -> Vec<String> {
+        let (parameters, shapes) = (&self.record.request_parameters, &self.catalog.shapes);
+        let of_type = format!("{}:{kind}.{variable}", action.service().to_ascii_lowercase());
+        if shapes.assigned.iter().any(|row| row.variable == of_type) {
+            return vec!["*".to_owned()];
+        }
+        let listed = shapes.parameters.get(&of_type).or_else(|| shapes.parameters.get(variable));
+        let listed = listed.map(Vec::as_slice).unwrap_or_default();
         let mut texts: Vec<&str> =
             listed.iter().map(|path| at_path(parameters, path)).find(|found| !found.is_empty()).unwrap_or_default();
         if texts.is_empty() {
@@ -198,12 +219,19 @@ impl Finder<'_> {
         vec![Pattern::parse(text)]
     }
 
-    /// The resource type of the account and region: what is left when the record names nothing.
-    fn pinned(&self, format: &ArnFormat) -> Pattern {
+    /// The resource type of the account and region, with what the record names of it: what is left when it does not name all.
+    fn pinned(&self, action: &Action, kind: &str, format: &ArnFormat) -> Pattern {
+        self.filled(format, |name| match self.values(action, kind, name, format).as_slice() {
+            [only] => only.clone(),
+            _ => "*".to_owned(),
+        })
+    }
+
+    /// The format where the record was made, with these values of its own variables.
+    fn filled(&self, format: &ArnFormat, value: impl Fn(&str) -> String) -> Pattern {
         let filled = |piece: &Piece| match piece {
             Piece::Text(text) => escaped(text),
-            Piece::Variable(name) if name == "BucketName" => self.values_of_bucket(),
-            Piece::Variable(name) => self.place(name).unwrap_or("*").to_owned(),
+            Piece::Variable(name) => self.place(name).map_or_else(|| value(name), str::to_owned),
         };
         Pattern::parse(&format.pieces().iter().map(filled).collect::<String>())
     }
@@ -222,7 +250,7 @@ impl Finder<'_> {
 
 /// Whether a type is what an action works on, and access points the only other way to name it: the reference calls both
 /// optional then.
-fn besides_access_points(facts: &crate::catalog::reference::ActionFacts, kind: &str) -> bool {
+fn besides_access_points(facts: &ActionFacts, kind: &str) -> bool {
     let mut others = facts.types.iter().map(|(other, _)| other).filter(|other| !other.starts_with("accesspoint"));
     facts.types.len() > 1 && others.next().is_some_and(|only| only == kind) && others.next().is_none()
 }
