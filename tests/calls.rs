@@ -161,6 +161,24 @@ fn analytics_and_zones() {
     check("route53:GetChange", json!({"id": "C1"}), "route53:GetChange arn:aws:route53:::change/C1");
 }
 
+#[test]
+fn tags_by_id() {
+    let ids =
+        |ids: &[&str]| json!({"resourcesSet": {"items": ids.iter().map(|id| json!({"resourceId": id})).collect::<Vec<_>>()}});
+    let all = ["instance/i-1", "volume/vol-1", "network-interface/eni-1", "security-group/sg-1", "subnet/subnet-1", "vpc/vpc-1"];
+    let all = all.map(|resource| format!("ec2:CreateTags arn:aws:ec2:eu-west-1:111122223333:{resource}"));
+    let ownerless =
+        ["snapshot/snap-1", "image/ami-1"].map(|resource| format!("ec2:CreateTags arn:aws:ec2:eu-west-1::{resource}"));
+    check(
+        "ec2:CreateTags",
+        ids(&["i-1", "vol-1", "snap-1", "eni-1", "sg-1", "subnet-1", "vpc-1", "ami-1"]),
+        &[all.join("\n"), ownerless.join("\n")].join("\n"),
+    );
+    check("ec2:DeleteTags", ids(&["i-*"]), "ec2:DeleteTags arn:aws:ec2:eu-west-1:111122223333:instance/i-${*}");
+    check("ec2:CreateTags", ids(&["i-1", "other-1"]), "ec2:CreateTags *");
+    check("ec2:CreateTags", ids(&["vpc-other-1"]), "ec2:CreateTags *");
+}
+
 /// A policy with the function's own ARN denies requests for a version or an alias of it.
 #[test]
 fn functions_with_a_version_or_an_alias() {

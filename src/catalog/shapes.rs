@@ -38,6 +38,8 @@ pub struct Shapes {
     pub assigned: Vec<Assigned>,
     /// Request parameters that say which version or alias of a resource is meant.
     pub qualifiers: Vec<Qualifier>,
+    /// Request parameters that name resources of many types by their ids.
+    pub ids: Vec<Ids>,
     /// Request parameters that name what another action of the same call works on.
     pub of_others: OfOthers,
 }
@@ -109,6 +111,19 @@ pub struct Qualifier {
     /// The parameter, which stands after a colon in the qualified ARN.
     pub parameter: String,
     /// Where it is documented that the qualified ARN is asked about and the other is not.
+    pub source: String,
+}
+
+/// A request parameter that names resources of many types by their ids.
+#[derive(Debug, serde::Deserialize)]
+pub struct Ids {
+    /// The service prefix of the action.
+    pub service: String,
+    /// The path of the parameter.
+    pub parameter: String,
+    /// What stands before the hyphen of an id → the resource type.
+    pub types: BTreeMap<String, String>,
+    /// Where that is documented.
     pub source: String,
 }
 

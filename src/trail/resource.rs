@@ -22,6 +22,9 @@ impl Finder<'_> {
     pub(super) fn resources(&self, action: &Action) -> Vec<(Pattern, bool)> {
         let facts = self.catalog.reference.action(action);
         let Some(facts) = facts.filter(|f| !f.types.is_empty()) else { return vec![(Pattern::any(), true)] };
+        if let Some(named) = self.by_id(action, facts) {
+            return named.into_iter().map(|p| (p, true)).collect();
+        }
         let mut found = Vec::new();
         for (kind, required) in &facts.types {
             let Some(format) = self.catalog.reference.service(action.service()).and_then(|s| s.types.get(kind)) else { continue };
@@ -54,6 +57,19 @@ impl Finder<'_> {
         let kinds = service.action(action.name())?.types.iter();
         let mut formats = kinds.filter_map(|(kind, _)| Some((kind, service.types.get(kind)?)));
         formats.find(|(_, f)| named && f.text().contains("${BucketName}/")).map(|(kind, f)| self.pinned(action, kind, f))
+    }
+
+    /// The resources that a parameter names by their ids, where the type of every one is known.
+    fn by_id(&self, action: &Action, facts: &ActionFacts) -> Option<BTreeSet<Pattern>> {
+        let row = self.catalog.shapes.ids.iter().find(|row| row.service.eq_ignore_ascii_case(action.service()))?;
+        let types = &self.catalog.reference.service(action.service())?.types;
+        let arn = |id: &str| {
+            let kind = id.split_once('-').filter(|(_, rest)| !rest.contains('-')).and_then(|(stem, _)| row.types.get(stem))?;
+            let format = types.get(kind).filter(|_| facts.types.iter().any(|(known, _)| known == kind))?;
+            Some(self.filled(format, |_| escaped(id)))
+        };
+        let ids = at_path(&self.record.request_parameters, &row.parameter);
+        ids.into_iter().map(arn).collect::<Option<BTreeSet<_>>>().filter(|found| !found.is_empty())
     }
 
     /// The ARN with the version or alias that the request asks for.
