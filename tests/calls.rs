@@ -217,6 +217,28 @@ fn sessions_with_tags_and_a_source_identity() {
 }
 
 #[test]
+fn what_other_accounts_own() {
+    let theirs = "arn:aws:sqs:eu-west-1:999900001111:jobs";
+    check(
+        "sqs:GetQueueAttributes",
+        json!({"queueUrl": "https://sqs.eu-west-1.amazonaws.com/999900001111/jobs"}),
+        &format!("sqs:GetQueueAttributes {theirs}"),
+    );
+    check(
+        "sqs:GetQueueUrl",
+        json!({"queueName": "jobs", "queueOwnerAWSAccountId": "999900001111"}),
+        &format!("sqs:GetQueueUrl {theirs}"),
+    );
+    let image = json!({"repositoryName": "app", "registryId": "999900001111"});
+    check("ecr:BatchGetImage", image, "ecr:BatchGetImage arn:aws:ecr:eu-west-1:999900001111:repository/app");
+    check(
+        "ecr:BatchGetImage",
+        json!({"repositoryName": "app"}),
+        "ecr:BatchGetImage arn:aws:ecr:eu-west-1:111122223333:repository/app",
+    );
+}
+
+#[test]
 fn systems_manager() {
     let instance = format!("arn:aws:ec2:eu-west-1:111122223333:instance/{INSTANCE}");
     let ssm = "arn:aws:ssm:eu-west-1:111122223333";
@@ -273,6 +295,9 @@ fn other_services() {
     );
     let full = arn("secretsmanager", "secret:db-AbCdEf");
     check("secretsmanager:GetSecretValue", json!({"secretId": full}), &format!("secretsmanager:GetSecretValue {full}"));
+    let partial = arn("secretsmanager", "secret:prod/db");
+    let completed = format!("secretsmanager:GetSecretValue {partial}-??????");
+    check("secretsmanager:GetSecretValue", json!({"secretId": partial}), &completed);
     let url = json!({"queueUrl": "https://sqs.eu-west-1.amazonaws.com/111122223333/jobs"});
     check("sqs:SendMessage", url, &format!("sqs:SendMessage {}", arn("sqs", "jobs")));
     check("dynamodb:GetItem", json!({"tableName": "t"}), &format!("dynamodb:GetItem {}", arn("dynamodb", "table/t")));

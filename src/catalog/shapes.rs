@@ -38,6 +38,10 @@ pub struct Shapes {
     pub assigned: Vec<Assigned>,
     /// Request parameters that say which version or alias of a resource is meant.
     pub qualifiers: Vec<Qualifier>,
+    /// Resources whose ARN ends in characters that the service chose, which a caller may leave out.
+    pub random_endings: Vec<RandomEnding>,
+    /// Request parameters that say whose the resource is.
+    pub owners: Vec<Owner>,
     /// Request parameters that name resources of many types by their ids.
     pub ids: Vec<Ids>,
     /// Request parameters that name what another action of the same call works on.
@@ -114,6 +118,30 @@ pub struct Qualifier {
     pub source: String,
 }
 
+/// Characters that a service chose for the end of an ARN.
+#[derive(Debug, serde::Deserialize)]
+pub struct RandomEnding {
+    /// The service in the ARN.
+    pub service: String,
+    /// How the resource part begins.
+    pub begins: String,
+    /// The end as a pattern, `?` for each letter or digit.
+    pub ending: String,
+    /// Where that is documented.
+    pub source: String,
+}
+
+/// Request parameters that say whose a resource is.
+#[derive(Debug, serde::Deserialize)]
+pub struct Owner {
+    /// The service prefix of the action.
+    pub service: String,
+    /// The parameters: an account, or a path that holds one.
+    pub parameters: Vec<String>,
+    /// Where that is documented.
+    pub source: String,
+}
+
 /// A request parameter that names resources of many types by their ids.
 #[derive(Debug, serde::Deserialize)]
 pub struct Ids {
@@ -184,6 +212,20 @@ impl Catalog {
         let form = self.shapes.also_written.iter().find(fits).filter(|f| !text.ends_with(&f.suffix))?;
         let second = Pattern::parse(&format!("{text}{}", form.suffix));
         (!resource.covers(&second)).then_some(second)
+    }
+
+    /// What the service chose for the end of an ARN that lacks it, as a pattern; `None` where the ARN is whole.
+    ///
+    /// A name that ends like one of those ends cannot be told from a whole ARN.
+    #[must_use]
+    pub fn missing_ending(&self, arn: &str) -> Option<&str> {
+        let parsed = Arn::parse(arn)?;
+        let mut rows = self.shapes.random_endings.iter();
+        let row = rows.find(|r| r.service == parsed.service && parsed.resource.starts_with(&r.begins))?;
+        let same = |(c, e): (u8, u8)| if e == b'?' { c.is_ascii_alphanumeric() } else { c == e };
+        let end = arn.len().checked_sub(row.ending.len()).and_then(|at| arn.get(at..));
+        let whole = end.is_some_and(|end| end.bytes().zip(row.ending.bytes()).all(same));
+        (!whole).then_some(&row.ending)
     }
 
     /// Whether the resources of an action may share the root of their name space: objects of a bucket may.

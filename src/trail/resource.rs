@@ -66,7 +66,7 @@ impl Finder<'_> {
         let arn = |id: &str| {
             let kind = id.split_once('-').filter(|(_, rest)| !rest.contains('-')).and_then(|(stem, _)| row.types.get(stem))?;
             let format = types.get(kind).filter(|_| facts.types.iter().any(|(known, _)| known == kind))?;
-            Some(self.filled(format, |_| escaped(id)))
+            Some(self.filled(action, format, |_| escaped(id)))
         };
         let ids = at_path(&self.record.request_parameters, &row.parameter);
         ids.into_iter().map(arn).collect::<Option<BTreeSet<_>>>().filter(|found| !found.is_empty())
@@ -127,7 +127,8 @@ impl Finder<'_> {
             best.is_some_and(|(best, f)| best == kind || f.text() == format.text())
         };
         let arns: BTreeSet<String> = arns.into_iter().map(|arn| asked_about(&arn)).filter(|arn| fits(arn)).collect();
-        arns.iter().map(|arn| writable(arn)).collect()
+        let ending = |arn: &str| self.catalog.missing_ending(arn).unwrap_or_default();
+        arns.iter().map(|arn| Pattern::parse(&(escaped(arn) + ending(arn)))).collect()
     }
 
     /// Parameters that are ARNs themselves, also in lists.
@@ -158,7 +159,7 @@ impl Finder<'_> {
         pieces.iter().fold(begun, |begun, piece| {
             let values: Vec<String> = match piece {
                 Piece::Text(text) => vec![escaped(text)],
-                Piece::Variable(name) => match self.place(name) {
+                Piece::Variable(name) => match self.place(action, name) {
                     Some(place) => vec![place.to_owned()],
                     None => self.values(action, kind, name, format),
                 },
@@ -168,11 +169,11 @@ impl Finder<'_> {
     }
 
     /// The variables that every ARN has: where it is, and whose.
-    fn place(&self, variable: &str) -> Option<&str> {
+    fn place(&self, action: &Action, variable: &str) -> Option<&str> {
         match variable {
             "Partition" => Some(self.partition()),
             "Region" => Some(&self.record.aws_region),
-            "Account" => Some(self.account()),
+            "Account" => Some(self.account(action)),
             _ => None,
         }
     }
@@ -237,17 +238,17 @@ impl Finder<'_> {
 
     /// The resource type of the account and region, with what the record names of it: what is left when it does not name all.
     fn pinned(&self, action: &Action, kind: &str, format: &ArnFormat) -> Pattern {
-        self.filled(format, |name| match self.values(action, kind, name, format).as_slice() {
+        self.filled(action, format, |name| match self.values(action, kind, name, format).as_slice() {
             [only] => only.clone(),
             _ => "*".to_owned(),
         })
     }
 
     /// The format where the record was made, with these values of its own variables.
-    fn filled(&self, format: &ArnFormat, value: impl Fn(&str) -> String) -> Pattern {
+    fn filled(&self, action: &Action, format: &ArnFormat, value: impl Fn(&str) -> String) -> Pattern {
         let filled = |piece: &Piece| match piece {
             Piece::Text(text) => escaped(text),
-            Piece::Variable(name) => self.place(name).map_or_else(|| value(name), str::to_owned),
+            Piece::Variable(name) => self.place(action, name).map_or_else(|| value(name), str::to_owned),
         };
         Pattern::parse(&format.pieces().iter().map(filled).collect::<String>())
     }
@@ -257,9 +258,13 @@ impl Finder<'_> {
         self.record.request_parameters.get("bucketName").and_then(Value::as_str).map_or_else(|| "*".to_owned(), escaped)
     }
 
-    /// The account that owns what was called: the caller's, unless the record names the recipient's.
-    fn account(&self) -> &str {
-        let identity = self.record.user_identity.account_id.as_deref();
+    /// The account that owns what was called: that of a parameter, else the caller's, else the recipient's.
+    fn account(&self, action: &Action) -> &str {
+        let owners = self.catalog.shapes.owners.iter().filter(|row| row.service.eq_ignore_ascii_case(action.service()));
+        let mut named = owners.flat_map(|row| &row.parameters).filter_map(|p| self.record.request_parameters.get(p)?.as_str());
+        let is_account = |part: &&str| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit());
+        let named = named.find_map(|value| value.split('/').find(is_account));
+        let identity = named.or(self.record.user_identity.account_id.as_deref());
         identity.or(self.record.recipient_account_id.as_deref()).unwrap_or("*")
     }
 }
@@ -300,10 +305,6 @@ fn escaped(text: &str) -> String {
         }
     };
     text.chars().map(one).collect()
-}
-
-fn writable(text: &str) -> Pattern {
-    Pattern::parse(&escaped(text))
 }
 
 /// The texts at a path such as `instancesSet.items.instanceId`; lists are walked.
