@@ -74,6 +74,10 @@ fn objects() {
     );
     check("s3:CopyObject", copy("from/a?versionId=7"), "s3:GetObjectVersion arn:aws:s3:::from/a\ns3:PutObject arn:aws:s3:::b/to");
     check("s3:UploadPartCopy", copy("from/a"), "s3:GetObject arn:aws:s3:::from/a\ns3:PutObject arn:aws:s3:::b/to");
+    let point = "arn:aws:s3:eu-west-1:111122223333:accesspoint/ap/object/a";
+    for source in [point, "arn%3Aaws%3As3%3Aeu-west-1%3A111122223333%3Aaccesspoint%2Fap%2Fobject%2Fa"] {
+        check("s3:CopyObject", copy(source), &format!("s3:GetObject {point}\ns3:PutObject arn:aws:s3:::b/to"));
+    }
 }
 
 #[test]
@@ -114,6 +118,124 @@ fn logs() {
     check("logs:CreateLogGroup", json!({"logGroupName": "/app/web"}), &format!("logs:CreateLogGroup {group}"));
     check("logs:DescribeLogStreams", json!({"logGroupName": "/app/web"}), &format!("logs:DescribeLogStreams {group}"));
     check("logs:PutRetentionPolicy", json!({"logGroupName": "/app/web"}), &format!("logs:PutRetentionPolicy {group}"));
+    let query = format!("logs:StartQuery {group}");
+    check("logs:StartQuery", json!({"logGroupNames": ["/app/web"]}), &query);
+    check("logs:StartQuery", json!({"logGroupIdentifiers": [format!("{group}:*")]}), &query);
+    let theirs = "arn:aws:logs:eu-west-1:999900001111:log-group:/app/db";
+    for (named, of) in [("/app/web", group), (group, group), (theirs, theirs)] {
+        let events = json!({"logGroupIdentifier": named, "logStreamName": "s"});
+        check("logs:GetLogEvents", events, &format!("logs:GetLogEvents {of}:log-stream:s"));
+    }
+    let guess = format!("logs:GetLogEvents {group}:log-stream:* (guessed)");
+    check("logs:GetLogEvents", json!({"logGroupName": "/app/web"}), &guess);
+}
+
+#[test]
+fn names_beside_ids_that_the_service_assigns() {
+    let (auto, stack) = ("arn:aws:autoscaling:eu-west-1:111122223333", "arn:aws:cloudformation:eu-west-1:111122223333");
+    let group = format!("autoscaling:CompleteLifecycleAction {auto}:autoScalingGroup:*:autoScalingGroupName/web");
+    check("autoscaling:CompleteLifecycleAction", json!({"autoScalingGroupName": "web", "instanceId": INSTANCE}), &group);
+    let signal = format!("cloudformation:SignalResource {stack}:stack/web/*");
+    check("cloudformation:SignalResource", json!({"stackName": "web", "uniqueId": INSTANCE}), &signal);
+    let whole = format!("{stack}:stack/web/0a1b");
+    check("cloudformation:SignalResource", json!({"stackName": whole}), &format!("cloudformation:SignalResource {whole}"));
+    check("cloudformation:SignalResource", json!({}), &format!("cloudformation:SignalResource {stack}:stack/*/* (guessed)"));
+}
+
+#[test]
+fn analytics_and_zones() {
+    let athena = "arn:aws:athena:eu-west-1:111122223333:workgroup/wg";
+    check("athena:StartQueryExecution", json!({"workGroup": "wg"}), &format!("athena:StartQueryExecution {athena}"));
+    let glue = "arn:aws:glue:eu-west-1:111122223333";
+    let needs = |action: &str, table: &str| {
+        let all = [format!("{glue}:catalog"), format!("{glue}:database/d"), format!("{glue}:table/d/{table}")];
+        all.map(|arn| format!("glue:{action} {arn}")).join("\n")
+    };
+    check("glue:GetTable", json!({"databaseName": "d", "name": "t"}), &needs("GetTable", "t"));
+    check("glue:GetPartitions", json!({"databaseName": "d", "tableName": "t"}), &needs("GetPartitions", "t"));
+    check("glue:GetTables", json!({"databaseName": "d"}), &needs("GetTables", "* (guessed)"));
+    let database = format!("glue:GetDatabase {glue}:catalog\nglue:GetDatabase {glue}:database/d");
+    check("glue:GetDatabase", json!({"name": "d"}), &database);
+    let zone = "route53:ChangeResourceRecordSets arn:aws:route53:::hostedzone/Z1";
+    check("route53:ChangeResourceRecordSets", json!({"hostedZoneId": "Z1", "changeBatch": {}}), zone);
+    check("route53:GetChange", json!({"id": "C1"}), "route53:GetChange arn:aws:route53:::change/C1");
+}
+
+#[test]
+fn tags_by_id() {
+    let ids =
+        |ids: &[&str]| json!({"resourcesSet": {"items": ids.iter().map(|id| json!({"resourceId": id})).collect::<Vec<_>>()}});
+    let all = ["instance/i-1", "volume/vol-1", "network-interface/eni-1", "security-group/sg-1", "subnet/subnet-1", "vpc/vpc-1"];
+    let all = all.map(|resource| format!("ec2:CreateTags arn:aws:ec2:eu-west-1:111122223333:{resource}"));
+    let ownerless =
+        ["snapshot/snap-1", "image/ami-1"].map(|resource| format!("ec2:CreateTags arn:aws:ec2:eu-west-1::{resource}"));
+    check(
+        "ec2:CreateTags",
+        ids(&["i-1", "vol-1", "snap-1", "eni-1", "sg-1", "subnet-1", "vpc-1", "ami-1"]),
+        &[all.join("\n"), ownerless.join("\n")].join("\n"),
+    );
+    check("ec2:DeleteTags", ids(&["i-*"]), "ec2:DeleteTags arn:aws:ec2:eu-west-1:111122223333:instance/i-${*}");
+    check("ec2:CreateTags", ids(&["i-1", "other-1"]), "ec2:CreateTags *");
+    check("ec2:CreateTags", ids(&["vpc-other-1"]), "ec2:CreateTags *");
+}
+
+/// A policy with the function's own ARN denies requests for a version or an alias of it.
+#[test]
+fn functions_with_a_version_or_an_alias() {
+    let function = "arn:aws:lambda:eu-west-1:111122223333:function:f";
+    let listed = |arn: &str| json!([{"type": "AWS::Lambda::Function", "ARN": arn, "accountId": "111122223333"}]);
+    let invoked = |arn: &str, parameters: Value, expected: &str| {
+        let fields = json!({"resources": listed(arn), "requestParameters": parameters});
+        check_in("eu-west-1", "lambda:Invoke", fields, &format!("lambda:InvokeFunction {expected}"));
+    };
+    let live = format!("{function}:live");
+    invoked(function, json!({"functionName": function}), function);
+    invoked(&live, json!({"functionName": live}), &live);
+    invoked(function, json!({"functionName": function, "qualifier": "live"}), &live);
+    invoked(&live, json!({"functionName": function, "qualifier": "live"}), &live);
+    invoked(function, json!({"functionName": "f", "qualifier": "$LATEST"}), &format!("{function}:${{$}}LATEST"));
+    check("lambda:Invoke", json!({"functionName": "f", "qualifier": "7"}), &format!("lambda:InvokeFunction {function}:7"));
+    let point = "arn:aws:s3:eu-west-1:111122223333:accesspoint/ap";
+    let missing =
+        json!({"resources": [{"type": "AWS::S3::Object", "ARN": format!("{point}/object/a")}], "errorCode": "NoSuchKey"});
+    check_in("eu-west-1", "s3:GetObject", missing, &format!("s3:GetObject {point}/object/a"));
+}
+
+#[test]
+fn sessions_with_tags_and_a_source_identity() {
+    let role = "arn:aws:iam::999900001111:role/deploy";
+    let assumed = |extra: Value, also: &[&str]| {
+        let mut parameters = json!({"roleArn": role, "roleSessionName": "x"});
+        parameters.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        let needs: Vec<String> = ["sts:AssumeRole"].iter().chain(also).map(|action| format!("{action} {role}")).collect();
+        check("sts:AssumeRole", parameters, &needs.join("\n"));
+    };
+    assumed(json!({}), &[]);
+    assumed(json!({"tags": [], "sourceIdentity": null}), &[]);
+    assumed(json!({"tags": [{"key": "a", "value": "b"}]}), &["sts:TagSession"]);
+    assumed(json!({"tags": [{"key": "a", "value": "b"}], "sourceIdentity": "me"}), &["sts:TagSession", "sts:SetSourceIdentity"]);
+}
+
+#[test]
+fn what_other_accounts_own() {
+    let theirs = "arn:aws:sqs:eu-west-1:999900001111:jobs";
+    check(
+        "sqs:GetQueueAttributes",
+        json!({"queueUrl": "https://sqs.eu-west-1.amazonaws.com/999900001111/jobs"}),
+        &format!("sqs:GetQueueAttributes {theirs}"),
+    );
+    check(
+        "sqs:GetQueueUrl",
+        json!({"queueName": "jobs", "queueOwnerAWSAccountId": "999900001111"}),
+        &format!("sqs:GetQueueUrl {theirs}"),
+    );
+    let image = json!({"repositoryName": "app", "registryId": "999900001111"});
+    check("ecr:BatchGetImage", image, "ecr:BatchGetImage arn:aws:ecr:eu-west-1:999900001111:repository/app");
+    check(
+        "ecr:BatchGetImage",
+        json!({"repositoryName": "app"}),
+        "ecr:BatchGetImage arn:aws:ecr:eu-west-1:111122223333:repository/app",
+    );
 }
 
 #[test]
@@ -137,6 +259,10 @@ fn systems_manager() {
     check("ssm:GetParameter", json!({"name": "key:3"}), &format!("ssm:GetParameter {ssm}:parameter/key"));
     let two = format!("ssm:GetParameters {ssm}:parameter/a\nssm:GetParameters {ssm}:parameter/b/c");
     check("ssm:GetParameters", json!({"names": ["a", "/b/c"], "withDecryption": true}), &two);
+    for path in ["/app/prod", "/app/prod/", "/"] {
+        let asked = format!("ssm:GetParametersByPath {ssm}:parameter{path}");
+        check("ssm:GetParametersByPath", json!({"path": path, "recursive": true}), &asked);
+    }
     let public = "parameter/aws/service/ami-amazon-linux-latest/x";
     let both = format!("ssm:GetParameter {ssm}:{public}\nssm:GetParameter arn:aws:ssm:eu-west-1::{public}");
     check("ssm:GetParameter", json!({"name": "/aws/service/ami-amazon-linux-latest/x"}), &both);
@@ -169,6 +295,9 @@ fn other_services() {
     );
     let full = arn("secretsmanager", "secret:db-AbCdEf");
     check("secretsmanager:GetSecretValue", json!({"secretId": full}), &format!("secretsmanager:GetSecretValue {full}"));
+    let partial = arn("secretsmanager", "secret:prod/db");
+    let completed = format!("secretsmanager:GetSecretValue {partial}-??????");
+    check("secretsmanager:GetSecretValue", json!({"secretId": partial}), &completed);
     let url = json!({"queueUrl": "https://sqs.eu-west-1.amazonaws.com/111122223333/jobs"});
     check("sqs:SendMessage", url, &format!("sqs:SendMessage {}", arn("sqs", "jobs")));
     check("dynamodb:GetItem", json!({"tableName": "t"}), &format!("dynamodb:GetItem {}", arn("dynamodb", "table/t")));

@@ -14,6 +14,8 @@ pub struct Events {
     pub date: String,
     /// What each confidence means.
     pub confidences: BTreeMap<String, String>,
+    /// Actions that need another beside them where the request has a parameter.
+    pub with_parameters: Vec<WithParameter>,
     /// Event sources whose service prefix is not their own first label.
     pub sources: BTreeMap<String, SourceFacts>,
     /// `source:name` → what it needs.
@@ -53,6 +55,19 @@ pub enum Choose {
     SqlVerb,
     /// One object is read, another written.
     CopySource,
+}
+
+/// An action that needs another beside it where the request has a parameter.
+#[derive(Debug, serde::Deserialize)]
+pub struct WithParameter {
+    /// The action.
+    pub action: String,
+    /// The parameter, not empty.
+    pub parameter: String,
+    /// The action that is needed too, on the same resource.
+    pub also: String,
+    /// Where that is documented.
+    pub source: String,
 }
 
 /// Why an event needs no permission.

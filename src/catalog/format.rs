@@ -56,6 +56,19 @@ impl ArnFormat {
         arn
     }
 
+    /// Whether this is the other format with more names after it and no word between: a version or an alias of the same thing.
+    #[must_use]
+    pub fn qualifies(&self, other: &Self) -> bool {
+        let separates = |piece: &Piece| !matches!(piece, Piece::Text(text) if text.contains(char::is_alphanumeric));
+        self.beyond(other).is_some_and(|rest| !rest.is_empty() && rest.iter().all(separates))
+    }
+
+    /// What follows the other format where this one begins with it.
+    #[must_use]
+    pub fn beyond(&self, other: &Self) -> Option<&[Piece]> {
+        self.pieces.strip_prefix(other.pieces.as_slice())
+    }
+
     /// How much of it is text.
     #[must_use]
     pub fn literal_length(&self) -> usize {
@@ -133,6 +146,19 @@ mod tests {
         check(stream, "arn:aws:logs:eu-west-1:1:log-group:/a:log-stream:b", true);
         check(stream, "arn:aws:logs:eu-west-1:1:log-group:/a", false);
         check("${Any}", "arn:aws:s3:::b", false);
+    }
+
+    #[test]
+    fn a_qualified_name_is_of_the_same_thing_and_a_part_is_not() {
+        let check = |long: &str, expected: bool| {
+            let long = ArnFormat::from(long.to_owned());
+            assert_eq!(long.qualifies(&ArnFormat::from("arn:a:${Name}".to_owned())), expected, "{}", long.text());
+        };
+        check("arn:a:${Name}:${Alias}", true);
+        check("arn:a:${Name}", false);
+        check("arn:a:${Name}:${Version}/execution/${Id}", false);
+        check("arn:a:${Name}/object/${Key}", false);
+        check("arn:b:${Name}:${Alias}", false);
     }
 
     #[test]

@@ -32,8 +32,20 @@ pub struct Shapes {
     pub template_names: Vec<TemplateName>,
     /// Where that is from.
     pub template_names_source: String,
-    /// Variables of ARN formats → request parameters that fill them.
+    /// Variables of ARN formats → request parameters that fill them. `service:type.Variable` is of one resource type only.
     pub parameters: BTreeMap<String, Vec<String>>,
+    /// Variables that the service fills with an id of its own beside the name that a caller gives.
+    pub assigned: Vec<Assigned>,
+    /// Request parameters that say which version or alias of a resource is meant.
+    pub qualifiers: Vec<Qualifier>,
+    /// Resources whose ARN ends in characters that the service chose, which a caller may leave out.
+    pub random_endings: Vec<RandomEnding>,
+    /// Request parameters that say whose the resource is.
+    pub owners: Vec<Owner>,
+    /// Request parameters that name resources of many types by their ids.
+    pub ids: Vec<Ids>,
+    /// Request parameters that name what another action of the same call works on.
+    pub of_others: OfOthers,
 }
 
 /// A partition.
@@ -80,6 +92,74 @@ pub struct SecondForm {
 pub struct OwnedDocuments {
     /// Beginnings, without regard to case.
     pub prefixes: Vec<String>,
+    /// Where that is documented.
+    pub source: String,
+}
+
+/// A variable that the service fills with an id of its own.
+#[derive(Debug, serde::Deserialize)]
+pub struct Assigned {
+    /// The variable, as `service:type.Variable`.
+    pub variable: String,
+    /// Where it is documented that policies have a wildcard there.
+    pub source: String,
+}
+
+/// A request parameter that says which version or alias of a resource is meant.
+#[derive(Debug, serde::Deserialize)]
+pub struct Qualifier {
+    /// The service in the ARN.
+    pub service: String,
+    /// How the resource part begins.
+    pub begins: String,
+    /// The parameter, which stands after a colon in the qualified ARN.
+    pub parameter: String,
+    /// Where it is documented that the qualified ARN is asked about and the other is not.
+    pub source: String,
+}
+
+/// Characters that a service chose for the end of an ARN.
+#[derive(Debug, serde::Deserialize)]
+pub struct RandomEnding {
+    /// The service in the ARN.
+    pub service: String,
+    /// How the resource part begins.
+    pub begins: String,
+    /// The end as a pattern, `?` for each letter or digit.
+    pub ending: String,
+    /// Where that is documented.
+    pub source: String,
+}
+
+/// Request parameters that say whose a resource is.
+#[derive(Debug, serde::Deserialize)]
+pub struct Owner {
+    /// The service prefix of the action.
+    pub service: String,
+    /// The parameters: an account, or a path that holds one.
+    pub parameters: Vec<String>,
+    /// Where that is documented.
+    pub source: String,
+}
+
+/// A request parameter that names resources of many types by their ids.
+#[derive(Debug, serde::Deserialize)]
+pub struct Ids {
+    /// The service prefix of the action.
+    pub service: String,
+    /// The path of the parameter.
+    pub parameter: String,
+    /// What stands before the hyphen of an id → the resource type.
+    pub types: BTreeMap<String, String>,
+    /// Where that is documented.
+    pub source: String,
+}
+
+/// Request parameters that name what another action of the same call works on.
+#[derive(Debug, Default, serde::Deserialize)]
+pub struct OfOthers {
+    /// Their names.
+    pub parameters: Vec<String>,
     /// Where that is documented.
     pub source: String,
 }
@@ -132,6 +212,20 @@ impl Catalog {
         let form = self.shapes.also_written.iter().find(fits).filter(|f| !text.ends_with(&f.suffix))?;
         let second = Pattern::parse(&format!("{text}{}", form.suffix));
         (!resource.covers(&second)).then_some(second)
+    }
+
+    /// What the service chose for the end of an ARN that lacks it, as a pattern; `None` where the ARN is whole.
+    ///
+    /// A name that ends like one of those ends cannot be told from a whole ARN.
+    #[must_use]
+    pub fn missing_ending(&self, arn: &str) -> Option<&str> {
+        let parsed = Arn::parse(arn)?;
+        let mut rows = self.shapes.random_endings.iter();
+        let row = rows.find(|r| r.service == parsed.service && parsed.resource.starts_with(&r.begins))?;
+        let same = |(c, e): (u8, u8)| if e == b'?' { c.is_ascii_alphanumeric() } else { c == e };
+        let end = arn.len().checked_sub(row.ending.len()).and_then(|at| arn.get(at..));
+        let whole = end.is_some_and(|end| end.bytes().zip(row.ending.bytes()).all(same));
+        (!whole).then_some(&row.ending)
     }
 
     /// Whether the resources of an action may share the root of their name space: objects of a bucket may.

@@ -7,13 +7,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
 use super::record::Record;
 use super::resource::Finder;
 use crate::catalog::Catalog;
 use crate::catalog::errors::Meaning;
 use crate::catalog::events::{Choose, Mapping};
-use crate::iam::{Action, Pattern};
+use crate::iam::{Action, Arn, Pattern};
 use crate::ledger::Outcome;
 
 /// One permission that a call needed.
@@ -67,7 +68,7 @@ pub fn calls(record: &Record, catalog: &Catalog) -> Calls {
             needs.extend(copy_source(record, &finder, &action));
             continue;
         }
-        for action in adjusted(record, action) {
+        for action in adjusted(record, catalog, action) {
             for (resource, resource_known) in finder.resources(&action) {
                 needs.push(Need { context: context(record, catalog, &action), action: action.clone(), resource, resource_known });
             }
@@ -159,10 +160,17 @@ fn statements(record: &Record) -> Vec<&str> {
     one.into_iter().chain(many.filter_map(|s| s.get("statement").and_then(|v| v.as_str()))).collect()
 }
 
-/// Request parameters change which S3 action is needed, or add one.
-///
+/// Request parameters change which action is needed, or add one.
+fn adjusted(record: &Record, catalog: &Catalog, action: Action) -> Vec<Action> {
+    let empty = |value: &Value| value.is_null() || value == "" || value.as_array().is_some_and(Vec::is_empty);
+    let given = |key: &str| record.request_parameters.get(key).is_some_and(|value| !empty(value));
+    let rows = catalog.events.with_parameters.iter().filter(|row| row.action == action.as_str() && given(&row.parameter));
+    let also: Vec<Action> = rows.filter_map(|row| Action::parse(&row.also)).collect();
+    for_s3(record, action).into_iter().chain(also).collect()
+}
+
 /// Source: Amazon S3 API Reference, GetObject (versionId), PutObject (x-amz-acl, x-amz-tagging).
-fn adjusted(record: &Record, action: Action) -> Vec<Action> {
+fn for_s3(record: &Record, action: Action) -> Vec<Action> {
     if !action.service().eq_ignore_ascii_case("s3") {
         return vec![action];
     }
@@ -190,7 +198,10 @@ fn adjusted(record: &Record, action: Action) -> Vec<Action> {
     }
 }
 
-/// `x-amz-copy-source: bucket/key?versionId=…`, maybe with a leading slash, percent-encoded.
+/// `x-amz-copy-source: bucket/key?versionId=…`, maybe with a leading slash, or the ARN of an object of an access point;
+/// percent-encoded.
+///
+/// Source: Amazon S3 API Reference, CopyObject, `x-amz-copy-source`.
 fn copy_source(record: &Record, finder: &Finder<'_>, action: &Action) -> Vec<Need> {
     let header = record.request_parameters.get("x-amz-copy-source").and_then(|v| v.as_str());
     let Some((path, query)) =
@@ -200,7 +211,11 @@ fn copy_source(record: &Record, finder: &Finder<'_>, action: &Action) -> Vec<Nee
     };
     let versioned = if query.starts_with("versionId=") { Action::of("s3", "GetObjectVersion") } else { None };
     let action = versioned.unwrap_or_else(|| action.clone());
-    let resource = Pattern::literal(&format!("arn:{}:s3:::{}", finder.partition(), decoded(path)));
+    let source = decoded(path);
+    let resource = match Arn::parse(&source) {
+        Some(_) => Pattern::literal(&source),
+        None => Pattern::literal(&format!("arn:{}:s3:::{source}", finder.partition())),
+    };
     vec![Need { action, resource, resource_known: true, context: BTreeMap::new() }]
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::record::Record;
 use crate::catalog::Catalog;
 use crate::catalog::format::{ArnFormat, Piece};
+use crate::catalog::reference::ActionFacts;
 use crate::iam::{Action, Arn, Pattern};
 
 /// Finds the resources of one record.
@@ -21,14 +22,17 @@ impl Finder<'_> {
     pub(super) fn resources(&self, action: &Action) -> Vec<(Pattern, bool)> {
         let facts = self.catalog.reference.action(action);
         let Some(facts) = facts.filter(|f| !f.types.is_empty()) else { return vec![(Pattern::any(), true)] };
+        if let Some(named) = self.by_id(action, facts) {
+            return named.into_iter().map(|p| (p, true)).collect();
+        }
         let mut found = Vec::new();
         for (kind, required) in &facts.types {
             let Some(format) = self.catalog.reference.service(action.service()).and_then(|s| s.types.get(kind)) else { continue };
             let built = self.of_type(action, kind, format);
             if built.is_empty() && (*required || besides_access_points(facts, kind)) && !self.alternative(facts, kind) {
-                found.push((self.pinned(format), false));
+                found.push((self.pinned(action, kind, format), false));
             }
-            found.extend(built.into_iter().map(|p| (p, true)));
+            found.extend(built.into_iter().map(|p| (self.qualified(p), true)));
         }
         if found.is_empty() {
             found.extend(self.half_named(action).map(|p| (p, false)));
@@ -50,8 +54,36 @@ impl Finder<'_> {
     fn half_named(&self, action: &Action) -> Option<Pattern> {
         let service = self.catalog.reference.service(action.service())?;
         let named = !self.values_of_bucket().contains('*');
-        let mut formats = service.action(action.name())?.types.iter().filter_map(|(kind, _)| service.types.get(kind));
-        formats.find(|f| named && f.text().contains("${BucketName}/")).map(|f| self.pinned(f))
+        let kinds = service.action(action.name())?.types.iter();
+        let mut formats = kinds.filter_map(|(kind, _)| Some((kind, service.types.get(kind)?)));
+        formats.find(|(_, f)| named && f.text().contains("${BucketName}/")).map(|(kind, f)| self.pinned(action, kind, f))
+    }
+
+    /// The resources that a parameter names by their ids, where the type of every one is known.
+    fn by_id(&self, action: &Action, facts: &ActionFacts) -> Option<BTreeSet<Pattern>> {
+        let row = self.catalog.shapes.ids.iter().find(|row| row.service.eq_ignore_ascii_case(action.service()))?;
+        let types = &self.catalog.reference.service(action.service())?.types;
+        let arn = |id: &str| {
+            let kind = id.split_once('-').filter(|(_, rest)| !rest.contains('-')).and_then(|(stem, _)| row.types.get(stem))?;
+            let format = types.get(kind).filter(|_| facts.types.iter().any(|(known, _)| known == kind))?;
+            Some(self.filled(action, format, |_| escaped(id)))
+        };
+        let ids = at_path(&self.record.request_parameters, &row.parameter);
+        ids.into_iter().map(arn).collect::<Option<BTreeSet<_>>>().filter(|found| !found.is_empty())
+    }
+
+    /// The ARN with the version or alias that the request asks for.
+    fn qualified(&self, arn: Pattern) -> Pattern {
+        for row in &self.catalog.shapes.qualifiers {
+            let asked = self.record.request_parameters.get(&row.parameter).and_then(Value::as_str).filter(|q| !q.is_empty());
+            let Some(asked) = asked else { continue };
+            let text = arn.to_string();
+            let name = Arn::parse(&text).filter(|a| a.service == row.service).and_then(|a| a.resource.strip_prefix(&row.begins));
+            if name.is_some_and(|name| !name.contains(':')) {
+                return Pattern::parse(&format!("{text}:{}", escaped(asked)));
+            }
+        }
+        arn
     }
 
     /// The partition of the record's region.
@@ -60,7 +92,7 @@ impl Finder<'_> {
     }
 
     /// Access points stand beside objects as a second way to name the same thing: one of them is enough.
-    fn alternative(&self, facts: &crate::catalog::reference::ActionFacts, kind: &str) -> bool {
+    fn alternative(&self, facts: &ActionFacts, kind: &str) -> bool {
         facts.types.len() > 1 && kind.starts_with("accesspoint")
     }
 
@@ -73,7 +105,7 @@ impl Finder<'_> {
             return named;
         }
         let mut found = self.fitting(action, kind, format, self.parameter_arns());
-        found.extend(self.built(action, format));
+        found.extend(self.built(action, kind, format));
         if found.is_empty() {
             let beginnings = self.record.resources.iter().filter_map(|r| r.arn_prefix.clone());
             let below = |start: Pattern| start.then(&Pattern::any());
@@ -82,54 +114,79 @@ impl Finder<'_> {
         found
     }
 
-    /// Those ARNs that fit this type better than any other type of the action's service.
+    /// Those ARNs that fit this type better than any other type of the action's service. A name with a version or an alias is
+    /// still of this type where the action does not know it as one of its own.
     fn fitting(&self, action: &Action, kind: &str, format: &ArnFormat, arns: impl IntoIterator<Item = String>) -> Vec<Pattern> {
         let Some(service) = self.catalog.reference.service(action.service()) else { return Vec::new() };
+        let own = service.action(action.name()).map(|facts| facts.types.as_slice()).unwrap_or_default();
+        let another = |other: &str, f: &ArnFormat| !f.qualifies(format) || own.iter().any(|(known, _)| known == other);
         let fits = |text: &str| {
             let Some(arn) = Arn::parse(text) else { return false };
-            let best = service.types.iter().filter(|(_, f)| f.matches(&arn)).max_by_key(|(_, f)| f.literal_length());
+            let matching = service.types.iter().filter(|(other, f)| f.matches(&arn) && another(other, f));
+            let best = matching.max_by_key(|(_, f)| f.literal_length());
             best.is_some_and(|(best, f)| best == kind || f.text() == format.text())
         };
         let arns: BTreeSet<String> = arns.into_iter().map(|arn| asked_about(&arn)).filter(|arn| fits(arn)).collect();
-        arns.iter().map(|arn| writable(arn)).collect()
+        let ending = |arn: &str| self.catalog.missing_ending(arn).unwrap_or_default();
+        arns.iter().map(|arn| Pattern::parse(&(escaped(arn) + ending(arn)))).collect()
     }
 
     /// Parameters that are ARNs themselves, also in lists.
     fn parameter_arns(&self) -> Vec<String> {
-        let values = self.record.request_parameters.as_object().into_iter().flat_map(|o| o.values());
-        values.flat_map(strings).filter(|text| text.starts_with("arn:")).map(str::to_owned).collect()
+        let others = &self.catalog.shapes.of_others.parameters;
+        let members = self.record.request_parameters.as_object().into_iter().flatten().filter(|(key, _)| !others.contains(key));
+        members.flat_map(|(_, value)| strings(value)).filter(|text| text.starts_with("arn:")).map(str::to_owned).collect()
     }
 
-    /// ARNs put together from parameters: one for each value of a parameter that is a list.
-    fn built(&self, action: &Action, format: &ArnFormat) -> Vec<Pattern> {
-        let mut built = vec![String::new()];
-        for piece in format.pieces() {
-            let values: Vec<String> = match piece {
-                Piece::Text(text) => vec![escaped(text)],
-                Piece::Variable(name) => match self.place(name) {
-                    Some(place) => vec![place.to_owned()],
-                    None => self.values(action, name, format),
-                },
-            };
-            built = built.iter().flat_map(|b| values.iter().map(move |v| format!("{b}{v}"))).collect();
+    /// ARNs put together from parameters: whole ones, and those that begin with the ARN of another type, as that of a log stream
+    /// with its group's.
+    fn built(&self, action: &Action, kind: &str, format: &ArnFormat) -> Vec<Pattern> {
+        let mut built = self.completed(vec![String::new()], format.pieces(), (action, kind, format));
+        let arns = self.parameter_arns();
+        let service = self.catalog.reference.service(action.service()).filter(|_| !arns.is_empty());
+        for (other, begins) in service.into_iter().flat_map(|service| &service.types) {
+            let Some(rest) = format.beyond(begins).filter(|rest| !rest.is_empty()) else { continue };
+            let begun = self.fitting(action, other, begins, arns.iter().cloned());
+            let begun = begun.iter().map(ToString::to_string).collect();
+            built.extend(self.completed(begun, rest, (action, kind, format)));
         }
         built.into_iter().flat_map(|text| self.variants(&text)).collect()
     }
 
+    /// Texts with the pieces of a format after them: one for each value of a parameter that is a list.
+    fn completed(&self, begun: Vec<String>, pieces: &[Piece], of: (&Action, &str, &ArnFormat)) -> Vec<String> {
+        let (action, kind, format) = of;
+        pieces.iter().fold(begun, |begun, piece| {
+            let values: Vec<String> = match piece {
+                Piece::Text(text) => vec![escaped(text)],
+                Piece::Variable(name) => match self.place(action, name) {
+                    Some(place) => vec![place.to_owned()],
+                    None => self.values(action, kind, name, format),
+                },
+            };
+            begun.iter().flat_map(|b| values.iter().map(move |v| format!("{b}{v}"))).collect()
+        })
+    }
+
     /// The variables that every ARN has: where it is, and whose.
-    fn place(&self, variable: &str) -> Option<&str> {
+    fn place(&self, action: &Action, variable: &str) -> Option<&str> {
         match variable {
             "Partition" => Some(self.partition()),
             "Region" => Some(&self.record.aws_region),
-            "Account" => Some(self.account()),
+            "Account" => Some(self.account(action)),
             _ => None,
         }
     }
 
-    /// The values of a variable, as pattern text.
-    fn values(&self, action: &Action, variable: &str, format: &ArnFormat) -> Vec<String> {
-        let parameters = &self.record.request_parameters;
-        let listed = self.catalog.shapes.parameters.get(variable).map(Vec::as_slice).unwrap_or_default();
+    /// The values of a variable, as pattern text: `*` where the service fills it with an id of its own.
+    fn values(&self, action: &Action, kind: &str, variable: &str, format: &ArnFormat) -> Vec<String> {
+        let (parameters, shapes) = (&self.record.request_parameters, &self.catalog.shapes);
+        let of_type = format!("{}:{kind}.{variable}", action.service().to_ascii_lowercase());
+        if shapes.assigned.iter().any(|row| row.variable == of_type) {
+            return vec!["*".to_owned()];
+        }
+        let listed = shapes.parameters.get(&of_type).or_else(|| shapes.parameters.get(variable));
+        let listed = listed.map(Vec::as_slice).unwrap_or_default();
         let mut texts: Vec<&str> =
             listed.iter().map(|path| at_path(parameters, path)).find(|found| !found.is_empty()).unwrap_or_default();
         if texts.is_empty() {
@@ -179,12 +236,19 @@ impl Finder<'_> {
         vec![Pattern::parse(text)]
     }
 
-    /// The resource type of the account and region: what is left when the record names nothing.
-    fn pinned(&self, format: &ArnFormat) -> Pattern {
+    /// The resource type of the account and region, with what the record names of it: what is left when it does not name all.
+    fn pinned(&self, action: &Action, kind: &str, format: &ArnFormat) -> Pattern {
+        self.filled(action, format, |name| match self.values(action, kind, name, format).as_slice() {
+            [only] => only.clone(),
+            _ => "*".to_owned(),
+        })
+    }
+
+    /// The format where the record was made, with these values of its own variables.
+    fn filled(&self, action: &Action, format: &ArnFormat, value: impl Fn(&str) -> String) -> Pattern {
         let filled = |piece: &Piece| match piece {
             Piece::Text(text) => escaped(text),
-            Piece::Variable(name) if name == "BucketName" => self.values_of_bucket(),
-            Piece::Variable(name) => self.place(name).unwrap_or("*").to_owned(),
+            Piece::Variable(name) => self.place(action, name).map_or_else(|| value(name), str::to_owned),
         };
         Pattern::parse(&format.pieces().iter().map(filled).collect::<String>())
     }
@@ -194,16 +258,20 @@ impl Finder<'_> {
         self.record.request_parameters.get("bucketName").and_then(Value::as_str).map_or_else(|| "*".to_owned(), escaped)
     }
 
-    /// The account that owns what was called: the caller's, unless the record names the recipient's.
-    fn account(&self) -> &str {
-        let identity = self.record.user_identity.account_id.as_deref();
+    /// The account that owns what was called: that of a parameter, else the caller's, else the recipient's.
+    fn account(&self, action: &Action) -> &str {
+        let owners = self.catalog.shapes.owners.iter().filter(|row| row.service.eq_ignore_ascii_case(action.service()));
+        let mut named = owners.flat_map(|row| &row.parameters).filter_map(|p| self.record.request_parameters.get(p)?.as_str());
+        let is_account = |part: &&str| part.len() == 12 && part.bytes().all(|b| b.is_ascii_digit());
+        let named = named.find_map(|value| value.split('/').find(is_account));
+        let identity = named.or(self.record.user_identity.account_id.as_deref());
         identity.or(self.record.recipient_account_id.as_deref()).unwrap_or("*")
     }
 }
 
 /// Whether a type is what an action works on, and access points the only other way to name it: the reference calls both
 /// optional then.
-fn besides_access_points(facts: &crate::catalog::reference::ActionFacts, kind: &str) -> bool {
+fn besides_access_points(facts: &ActionFacts, kind: &str) -> bool {
     let mut others = facts.types.iter().map(|(other, _)| other).filter(|other| !other.starts_with("accesspoint"));
     facts.types.len() > 1 && others.next().is_some_and(|only| only == kind) && others.next().is_none()
 }
@@ -237,10 +305,6 @@ fn escaped(text: &str) -> String {
         }
     };
     text.chars().map(one).collect()
-}
-
-fn writable(text: &str) -> Pattern {
-    Pattern::parse(&escaped(text))
 }
 
 /// The texts at a path such as `instancesSet.items.instanceId`; lists are walked.

@@ -87,9 +87,10 @@ pub fn account(record: &Record) -> &str {
 
 /// Where output goes: `outputS3BucketName` and `outputS3KeyPrefix` (for an association inside `outputLocation.s3Location`),
 /// and the log group. Without a name the group is `/aws/ssm/DOCUMENT` (Systems Manager User Guide, "Configuring Amazon
-/// CloudWatch Logs for Run Command").
+/// CloudWatch Logs for Run Command"), the document's name also where the request has its ARN.
 fn outputs(places: [&Value; 2], document: &str) -> BTreeMap<String, String> {
     let mut details = BTreeMap::new();
+    let document = document.rsplit('/').next().unwrap_or(document);
     for place in places {
         let logs = at(place, "cloudWatchOutputConfig");
         let group = words(at(logs, "cloudWatchLogGroupName"));

@@ -85,6 +85,13 @@ fn commands() {
         json!(null),
         &["i-1 AWS-RunShellScript output-log-group=/aws/ssm/AWS-RunShellScript"],
     );
+    let shared = "arn:aws:ssm:eu-west-1:111122223333:document/Shared-Run";
+    check(
+        "SendCommand",
+        json!({"documentName": shared, "instanceIds": ["i-1"], "cloudWatchOutputConfig": {"cloudWatchOutputEnabled": true}}),
+        json!(null),
+        &[&format!("i-1 {shared} output-log-group=/aws/ssm/Shared-Run")],
+    );
     check(
         "SendCommand",
         logs(json!({"cloudWatchLogGroupName": "/g", "cloudWatchOutputEnabled": false})),
