@@ -86,7 +86,7 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
         "line 7: an alias shares this with another place, and a change here would change that too",
     );
     let parameter = "the managed policy is the default of parameter `P`; change the default, or the stack's parameter, by hand";
-    for use_of in ["!Ref P", "[!Ref P]", "!Split [',', !Ref P]", "!If [A, !Ref P, []]"] {
+    for use_of in ["!Ref P", "[!Ref P]", "[!Join ['', !Ref P]]", "!Split [',', !Ref P]", "!If [A, !Ref P, []]"] {
         let parameters = format!("Parameters:\n  P:\n    Default: 'x, {ARN}'\n");
         check(&format!("{parameters}{}", template(&format!("ManagedPolicyArns: {use_of}"))), parameter);
     }
@@ -96,7 +96,12 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
             "line {line}: the managed policy's name goes through functions from here into `ManagedPolicyArns`; write its ARN out in the role first"
         )
     };
-    for entry in ["!FindInMap [M, !Ref AWS::Region, A]", "!FindInMap [!Ref X, a, A]", "!Select [0, !FindInMap [M, a, A]]"] {
+    for entry in [
+        "!Join ['', !FindInMap [M, a, A]]",
+        "!FindInMap [M, !Ref AWS::Region, A]",
+        "!FindInMap [!Ref X, a, A]",
+        "!Select [0, !FindInMap [M, a, A]]",
+    ] {
         let maps = format!("Mappings:\n  M: {{a: {{A: {ARN}}}, b: {{A: x}}}}\n");
         for list in [format!("[{entry}, x]"), format!("!Split [',', {entry}]")] {
             check(&format!("{maps}{}", template(&format!("ManagedPolicyArns: {list}"))), &made(2));
@@ -104,6 +109,11 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
     }
     check(&template(&format!("ManagedPolicyArns: !Split [',', 'x,{ARN}']")), &made(6));
     check(&template(&format!("ManagedPolicyArns: [!Select [0, [{ARN}, x]]]")), &made(6));
+    check(&template(&format!("ManagedPolicyArns: ['Fn::Join': ['', {{'Fn::If': [A, [{ARN}], [x]]}}]]")), &made(6));
+    check(&template(&format!("ManagedPolicyArns: [!Join ['', !If [A, [{ARN}], [x]]]]")), &made(6));
+    check(&template(&format!("ManagedPolicyArns: [!Join [':', !Split ['|', '{}']]]", ARN.replace(':', "|"))), &made(6));
+    let parts = "Mappings:\n  M: {a: {A: ['arn:aws:iam::aws:policy/service-role', AmazonEC2RoleforSSM]}}\n";
+    check(&format!("{parts}{}", template("ManagedPolicyArns: [!Join ['/', !FindInMap [M, a, A]]]")), &made(2));
     let name = "Parameters:\n  P:\n    Default: service-role/AmazonEC2RoleforSSM\n";
     check(&format!("{name}{}", template("ManagedPolicyArns: [!Sub 'arn:${AWS::Partition}:iam::aws:policy/${P}']")), parameter);
     let twice = "role `Role` has the policy under more conditions than the section can follow, or beside another policy in one `Fn::If`; attach it under one condition, and derive again";
@@ -111,6 +121,33 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
     check(&template(&format!("ManagedPolicyArns:{}", entries(5))), twice);
     check(&template(&format!("ManagedPolicyArns:{}", entries(500))), twice);
     check(&template("Policies:\n- !If\n  - A\n  - PolicyName: derived\n  - PolicyName: other"), twice);
+}
+
+/// Anchors that each stand for the one before several times.
+fn laughs(first: &str, next: impl Fn(&str) -> String, count: usize) -> String {
+    let line = |n: usize| format!("  a{n}: &a{n} {}\n", if n == 0 { first.to_owned() } else { next(&format!("*a{}", n - 1)) });
+    (0..count).map(line).collect()
+}
+
+#[test]
+fn aliases_of_aliases_take_no_time() {
+    let refused = |line: usize| format!("line {line}: aliases make more of this than can be followed; write it out");
+    for next in ["[@, @, @]", "!Join ['', [@, @, @]]", "!If [A, @, @]"] {
+        for (list, line) in [(format!("ManagedPolicyArns: [{ARN}, *a39]"), 47), ("Policies: [*a39]".to_owned(), 47)] {
+            let text = format!("Metadata:\n{}{}", laughs("[x]", |alias| next.replace('@', alias), 40), template(&list));
+            assert_eq!(run(&text).unwrap_err().to_string(), refused(line), "{next}");
+            assert_eq!(roles(&Document::parse(text.as_bytes()).unwrap()).len(), 1);
+        }
+    }
+    // Elsewhere they are nobody's matter, and what functions take from there is still looked into, once.
+    for (first, made) in [("[x]", false), ("[AmazonEC2RoleforSSM]", true)] {
+        let text = laughs(first, |alias| format!("[{alias}, {alias}, {alias}]"), 40);
+        let text = format!("Mappings:\n{text}{}", template("ManagedPolicyArns: [!FindInMap [a39, x, y]]"));
+        match run(&text) {
+            Err(InjectError::Made { line }) => assert!(made && line == 2),
+            other => assert!(!made && other.is_ok(), "{other:?}"),
+        }
+    }
 }
 
 #[test]
