@@ -71,6 +71,14 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
         &template("Fn::Transform: {Name: AWS::Include, Parameters: {Location: x}}"),
         "the properties of role `Role` are completed by `Fn::Transform`; inject into what it includes, or write them out here",
     );
+    check(
+        &template(&format!("Fn::ForEach::P: [K, [ManagedPolicyArns], {{'${{K}}': [{ARN}]}}]")),
+        "the properties of role `Role` are completed by the loop `Fn::ForEach::P` when the stack is deployed; write them out here",
+    );
+    let none = "line 6: `ManagedPolicyArns` takes a list, and this is none; write it as one: `- ARN`";
+    for value in [ARN, "'x'", "{a: b}", "{}", &format!("!If [A, {ARN}, [x]]")] {
+        check(&template(&format!("ManagedPolicyArns: {value}")), none);
+    }
     let anchored = template(&format!("ManagedPolicyArns: [&ssm {ARN}, x]"));
     let shared = "line 6: an alias shares this with another place, and a change here would change that too";
     check(&format!("{anchored}Again: *ssm\n"), shared);

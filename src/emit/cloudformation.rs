@@ -104,9 +104,7 @@ impl<'d> Role<'d> {
             return Err(shape);
         }
         merged(properties, &["ManagedPolicyArns", "Policies"])?;
-        if properties.get("Fn::Transform").is_some() {
-            return Err(InjectError::Transform { role: role.to_owned() });
-        }
+        complete(properties, role)?;
         let property = |name: &str| {
             let at = properties.entries().position(|(key, _)| key.as_str() == Some(name))?;
             properties.get(name).map(|value| (at, value))
@@ -139,6 +137,19 @@ impl<'d> Role<'d> {
 /// Refuses a mapping that takes one of the keys out of another mapping by `<<`: what stands there belongs to both.
 pub(crate) fn merged(node: Node<'_>, keys: &[&str]) -> Result<(), InjectError> {
     for (key, value) in node.entries().filter(|(key, _)| key.as_str() == Some("<<")) {
+/// Refuses properties that a macro or a loop completes when the stack is deployed.
+pub(crate) fn complete(properties: Node<'_>, role: &str) -> Result<(), InjectError> {
+    let role = role.to_owned();
+    if properties.get("Fn::Transform").is_some() {
+        return Err(InjectError::Transform { role });
+    }
+    let mut keys = properties.entries().filter_map(|(key, _)| key.as_str());
+    match keys.find(|key| key.starts_with("Fn::ForEach::")) {
+        Some(key) => Err(InjectError::Loop { role, key: key.to_owned() }),
+        None => Ok(()),
+    }
+}
+
         let sources: Vec<Node<'_>> = if value.is_sequence() { value.items().collect() } else { vec![value] };
         if let Some(taken) = keys.iter().find(|wanted| sources.iter().any(|source| brings(*source, wanted, 8))) {
             let (line, _) = node.document().position(key.span().start);

@@ -9,7 +9,7 @@ use crate::finding::{Code, Finding};
 use crate::iam::{Policy, everyone};
 use crate::template::{Document, Edit, Entry, Node, Pair, Place, Span, Style, TemplateError, Value};
 
-use super::cloudformation::{InjectError, merged, unshared};
+use super::cloudformation::{InjectError, complete, merged, unshared};
 use super::managed::owned;
 use super::mapping::{Maps, mappings};
 use super::place::{PlaceError, Placed, kept_literal, substitutions};
@@ -81,9 +81,7 @@ impl<'d> Endpoint<'d> {
         let properties = resource.get("Properties").filter(|node| node.is_mapping() && node.tag().is_none());
         let properties = properties.ok_or_else(|| EndpointError::Shape(id.to_owned()))?;
         merged(properties, &[POLICY])?;
-        if properties.get("Fn::Transform").is_some() {
-            return Err(InjectError::Transform { role: id.to_owned() }.into());
-        }
+        complete(properties, id)?;
         let at = properties.entries().position(|(key, _)| key.as_str() == Some(POLICY));
         let policy = at.zip(properties.get(POLICY));
         Ok(Self { doc, id: key.as_str().unwrap_or(""), properties, policy })

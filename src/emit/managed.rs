@@ -181,6 +181,10 @@ impl Wanted<'_> {
             self.unmade(node)?;
             return Ok(Presence::Never);
         }
+        if !node.is_sequence() && Value::read(node) != Some(Value::Null) {
+            let (line, _) = self.doc.position(node.full_span().start);
+            return Err(InjectError::NoList { line });
+        }
         node.items().try_fold(Presence::Never, |found, item| Ok(found.or(self.entry(item)?)))
     }
 
@@ -211,10 +215,6 @@ impl Wanted<'_> {
                 self.made_of(next, &mut open)?;
             }
         }
-        if let Some((name, argument)) = function(node) {
-            let first = argument.scalar().or_else(|| argument.items().next().and_then(Node::scalar)).unwrap_or("");
-            let referred = match name {
-                "Ref" => vec![first],
         Ok(())
     }
 
@@ -223,6 +223,10 @@ impl Wanted<'_> {
     where
         Self: 'd,
     {
+        if let Some((name, argument)) = function(node) {
+            let first = argument.scalar().or_else(|| argument.items().next().and_then(Node::scalar)).unwrap_or("");
+            let referred = match name {
+                "Ref" => vec![first],
                 "Sub" => {
                     pieces(first).into_iter().filter_map(|p| if let Piece::Variable(v) = p { Some(v) } else { None }).collect()
                 }
