@@ -50,6 +50,54 @@ fn written(parameters: &str, names: &[(&str, &str)], resources: &[&str]) -> Vec<
 }
 
 #[test]
+fn a_policy_that_is_not_there_is_missed_once() {
+    let told = |managed: &str, replaces: &str, form: AttachAs| {
+        let template = format!(
+            "Resources:\n  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      Path: /\n      ManagedPolicyArns: [{managed}]\n"
+        );
+        let policy =
+            json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]});
+        let policy = Policy::from_value(&policy).unwrap();
+        let at = |bytes: &[u8], form: AttachAs| {
+            let placement = Placement {
+                role: "Role",
+                replaces,
+                attach_as: form,
+                policy: &policy,
+                reasons: &BTreeMap::new(),
+                about: About::default(),
+                templates: &SectionTemplates::default(),
+                values: &StackValues::default(),
+            };
+            place(bytes, &placement, Catalog::embedded()).unwrap()
+        };
+        let first = at(template.as_bytes(), form);
+        for again in [AttachAs::Inline, AttachAs::RolePolicy] {
+            let second = at(&first.bytes, again);
+            assert_eq!(second.findings, [], "{managed}: {form:?} and then {again:?}");
+            assert!(again != form || second.bytes == first.bytes);
+        }
+        first.findings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+    let core = "!Sub 'arn:${AWS::Partition}:iam::aws:policy/AmazonSSMManagedInstanceCore'";
+    let advice = "name what goes: with `--replaces` of `inject`, or as the role's `baseline` in `policyc.toml`";
+    for form in [AttachAs::Inline, AttachAs::RolePolicy] {
+        let both = told(&format!("{core}, {admin}"), "AmazonEC2RoleforSSM", form);
+        assert_eq!(
+            both,
+            [format!(
+                "warning[nothing-replaced]: `Role` does not have `AmazonEC2RoleforSSM`, so nothing was taken off it; it still has: `arn:${{AWS::Partition}}:iam::aws:policy/AmazonSSMManagedInstanceCore`, `{admin}` ({advice})"
+            )]
+        );
+        let none = "note[template-note]: `Role` does not have `AmazonEC2RoleforSSM`, so nothing was taken off it; it has no managed policy at all";
+        assert_eq!(told("", "AmazonEC2RoleforSSM", form), [none]);
+        assert_eq!(told(admin, "AdministratorAccess", form), Vec::<String>::new());
+        assert_eq!(told(admin, "", form), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn a_parameter_that_holds_a_name_becomes_a_reference() {
     let check = |parameters: &str, names: &[(&str, &str)], resource: &str, want: &str| {
         assert_eq!(written(parameters, names, &[resource]), [want], "{parameters}");
