@@ -342,6 +342,27 @@ fn comments_of_what_goes_are_moved_or_named() {
 }
 
 #[test]
+fn the_last_line_may_go_where_another_comes() {
+    let end = format!("      ManagedPolicyArns: [{ARN}]");
+    for (policies, come) in [
+        ("Policies:\n  - PolicyName: x", "        - PolicyName: derived\n"),
+        ("Policies:\n- PolicyName: x", "      - PolicyName: derived\n"),
+        ("Policies: [PolicyName: x]", "PolicyName: derived, "),
+        ("Policies: []", "- PolicyName: derived\n"),
+    ] {
+        let begin = template(policies);
+        for break_of in ["\n", "\r\n"] {
+            let text = format!("{begin}{end}").replace('\n', break_of);
+            let (open, _) = run(&text).unwrap_or_else(|e| panic!("{policies}: {e}"));
+            let (closed, _) = run(&format!("{text}{break_of}")).unwrap();
+            assert_eq!(format!("{open}{break_of}"), closed, "{policies}");
+            assert!(closed.replace("\r\n", "\n").contains(come) && !closed.contains("ManagedPolicyArns"), "{closed}");
+            assert_eq!(run(&open).unwrap().0, open, "again");
+        }
+    }
+}
+
+#[test]
 fn a_role_is_found_through_those_who_use_it() {
     let text = format!(
         "Resources:\n  Role:\n    Type: AWS::IAM::Role\n    Condition: C\n    Properties:\n      RoleName: named\n      ManagedPolicyArns: [!If [A, {ARN}, !Ref X]]\n      Policies: [PolicyName: p]\n  \
