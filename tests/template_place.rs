@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use policyc::catalog::Catalog;
 use policyc::emit::StackValues;
+use policyc::emit::endpoint::{EndpointPlacement, place_endpoint};
 use policyc::emit::place::{Placement, place};
 use policyc::emit::render::{About, SectionTemplates};
 use policyc::iam::Policy;
@@ -94,6 +95,34 @@ fn a_policy_that_is_not_there_is_missed_once() {
         assert_eq!(told("", "AmazonEC2RoleforSSM", form), [none]);
         assert_eq!(told(admin, "AdministratorAccess", form), Vec::<String>::new());
         assert_eq!(told(admin, "", form), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn comments_that_go_with_an_endpoints_policy_are_counted() {
+    for (policy, gone) in [
+        ("{Statement: []} # one", 1),
+        ("{Statement: []}\n        # one\n        # two", 2),
+        ("# one\n        Statement: [] # two", 2),
+        ("{Statement: []}\n      # of the next", 0),
+    ] {
+        let template = format!(
+            "Resources:\n  E:\n    Type: AWS::EC2::VPCEndpoint\n    Properties:\n      PolicyDocument: {policy}\n      VpcId: v\n"
+        );
+        let allowed =
+            json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]});
+        let placement = EndpointPlacement {
+            endpoint: "E",
+            policy: &Policy::from_value(&allowed).unwrap(),
+            reasons: &BTreeMap::new(),
+            about: About::default(),
+            templates: &SectionTemplates::default(),
+            values: &StackValues::default(),
+        };
+        let placed = place_endpoint(template.as_bytes(), &placement, Catalog::embedded()).unwrap();
+        let told: Vec<&str> = placed.findings.iter().map(|finding| finding.message.as_str()).collect();
+        let said = format!("in `E`, {gone} comment line(s) of the replaced policy went with it");
+        assert_eq!(told, if gone > 0 { vec![said.as_str()] } else { vec![] }, "{template}");
     }
 }
 

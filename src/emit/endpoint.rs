@@ -210,7 +210,7 @@ pub fn place_endpoint(bytes: &[u8], placement: &EndpointPlacement<'_>, catalog: 
     let section = placement.templates.render(&placement.about, &portable.section, placement.reasons)?;
     let maps = Maps::find(&document, endpoint.id);
     let own = endpoint.policy.and_then(|(index, _)| document.child_span(endpoint.properties, index));
-    let skip: Vec<Span> = own.clone().into_iter().chain(maps.skip()).collect();
+    let skip: Vec<Span> = own.into_iter().chain(maps.skip()).collect();
     let style = Style::around(endpoint.properties, &skip);
     let mut edits = endpoint.edits(section, &style)?;
     edits.extend(maps.edits(&portable.regional, &style)?);
@@ -224,7 +224,8 @@ pub fn place_endpoint(bytes: &[u8], placement: &EndpointPlacement<'_>, catalog: 
         return Err(PlaceError::Unfaithful);
     }
     let mut findings = kept_literal(placement.endpoint, &portable);
-    let gone = own.map_or(0, |own| document.comments_within(own).count());
+    let gone = endpoint.policy.and_then(|(index, _)| document.replaced_span(endpoint.properties, index));
+    let gone = gone.map_or(0, |gone| document.comments_within(gone).count());
     if gone > 0 && !endpoint.is_ours() {
         let message = format!("in `{}`, {gone} comment line(s) of the replaced policy went with it", placement.endpoint);
         findings.push(Finding::new(Code::TemplateNote, message));

@@ -83,18 +83,24 @@ pub(crate) fn clearing(
         Left::Value(edits) => (edits, None),
         Left::Nothing => (Vec::new(), role.managed),
     };
-    let tail = gone.and_then(|(n, _)| placing.value_and_tail(n));
-    let removed: Vec<Span> = edits.iter().map(|edit| edit.span.clone()).chain(tail).collect();
-    let moved = placing.comments_in(&removed);
+    let whole = gone.and_then(|(n, _)| placing.with_comments(n));
+    let removed: Vec<Span> = edits.iter().map(|edit| edit.span.clone()).chain(whole).collect();
+    let mut moved = placing.comments_in(&removed);
     let mut pairs: BTreeSet<usize> = gone.into_iter().map(|(n, _)| n).collect();
     match (branches, role.policies) {
         ([Branch { list: Some(list), slot: None, own, .. }], Some((n, _)))
             if !own.items.is_empty() && own.items.len() == list.items().len() =>
         {
             pairs.insert(n);
+            let key = role.doc.child_span(role.properties, n).map_or(0, |child| child.start);
+            moved.extend(
+                placing.comments_in(&placing.with_comments(n).map(|whole| whole.start..key).into_iter().collect::<Vec<_>>()),
+            );
+            moved.extend(placing.beside_ours(*list, own));
         }
         _ => {
             for branch in branches {
+                moved.extend(branch.list.map(|list| placing.beside_ours(list, &branch.own)).unwrap_or_default());
                 edits.extend(placing.clear(branch)?);
             }
         }
@@ -134,7 +140,7 @@ impl Placing<'_, '_> {
         let written_anew = branches.iter().all(|branch| branch.list.is_none() && branch.slot.is_none());
         let removed = edits.iter().map(|edit| edit.span.clone());
         let replaced = if written_anew { role.policies.or(takes_place) } else { None };
-        let removed: Vec<Span> = removed.chain(replaced.and_then(|(n, _)| self.value_and_tail(n))).collect();
+        let removed: Vec<Span> = removed.chain(replaced.and_then(|(n, _)| role.doc.replaced_span(role.properties, n))).collect();
         let mut moved = self.comments_in(&removed);
         for branch in branches {
             let presence = self.presence.under(&branch.under);
@@ -195,11 +201,18 @@ impl Placing<'_, '_> {
         Ok(edits)
     }
 
-    /// What goes when a property is replaced: in block style also what follows on its last line.
-    fn value_and_tail(&self, index: usize) -> Option<Span> {
-        let child = self.role.doc.child_span(self.role.properties, index)?;
-        let last = self.role.doc.own_comments(self.role.properties, index).last().map_or(child.end, |comment| comment.end);
-        Some(if is_block(self.role.properties) { child.start..last.max(child.end) } else { child })
+    /// What goes when a property is taken out: itself, and the comments that belong to it.
+    fn with_comments(&self, index: usize) -> Option<Span> {
+        let (doc, properties) = (self.role.doc, self.role.properties);
+        let whole = doc.replaced_span(properties, index)?;
+        let first = doc.own_comments(properties, index).first().map_or(whole.start, |comment| comment.start);
+        Some(first.min(whole.start)..whole.end)
+    }
+
+    /// The comments above our items that are not ours.
+    fn beside_ours(&self, list: Node<'_>, own: &Own) -> Vec<String> {
+        let above = own.items.iter().flat_map(|&n| section::split_comments(list, n).0);
+        above.map(|comment| self.role.doc.comment_text(&comment).to_owned()).collect()
     }
 
     /// The texts of the comments within ranges.
