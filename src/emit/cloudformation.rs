@@ -108,11 +108,11 @@ impl<'d> Role<'d> {
         let property = |name: &str| {
             let at = properties.entries().position(|(key, _)| key.as_str() == Some(name))?;
             properties.get(name).map(|value| (at, value))
+        };
+        let (managed, policies) = (property("ManagedPolicyArns"), property("Policies"));
         if let Some((_, node)) = [managed, policies].into_iter().flatten().find(|(_, node)| !super::role::is_bounded(*node)) {
             return Err(InjectError::Aliases { line: doc.position(node.full_span().start).0 });
         }
-        };
-        let (managed, policies) = (property("ManagedPolicyArns"), property("Policies"));
         Ok(Self { doc, id: key.as_str().unwrap_or(""), properties, managed, policies })
     }
 
@@ -124,9 +124,12 @@ impl<'d> Role<'d> {
     pub(crate) fn style(&self, branches: &[Branch<'_>]) -> Style {
         let mut skip: Vec<Span> = self.managed.iter().map(|(_, node)| node.full_span()).collect();
         skip.extend(Maps::find(self.doc, self.id).skip());
-        let whole = branches.iter().all(|branch| branch.list.is_none_or(|list| branch.own.items.len() == list.items().len()));
+        let whole = branches.iter().all(Branch::is_ours);
         skip.extend(self.policies.filter(|_| whole).map(|(_, node)| node.full_span()));
         for branch in branches {
+            // A place among the arguments of an `Fn::If` that has nothing but ours, or nothing yet, is written anew.
+            let slot = branch.slot.filter(|_| branch.is_ours());
+            skip.extend(slot.and_then(|(arguments, index)| arguments.items().nth(index)).map(Node::full_span));
             let Some(list) = branch.list else { continue };
             skip.extend(branch.own.items.iter().filter_map(|&n| self.doc.child_span(list, n)));
         }
@@ -134,9 +137,6 @@ impl<'d> Role<'d> {
     }
 }
 
-/// Refuses a mapping that takes one of the keys out of another mapping by `<<`: what stands there belongs to both.
-pub(crate) fn merged(node: Node<'_>, keys: &[&str]) -> Result<(), InjectError> {
-    for (key, value) in node.entries().filter(|(key, _)| key.as_str() == Some("<<")) {
 /// Refuses properties that a macro or a loop completes when the stack is deployed.
 pub(crate) fn complete(properties: Node<'_>, role: &str) -> Result<(), InjectError> {
     let role = role.to_owned();
@@ -150,6 +150,9 @@ pub(crate) fn complete(properties: Node<'_>, role: &str) -> Result<(), InjectErr
     }
 }
 
+/// Refuses a mapping that takes one of the keys out of another mapping by `<<`: what stands there belongs to both.
+pub(crate) fn merged(node: Node<'_>, keys: &[&str]) -> Result<(), InjectError> {
+    for (key, value) in node.entries().filter(|(key, _)| key.as_str() == Some("<<")) {
         let sources: Vec<Node<'_>> = if value.is_sequence() { value.items().collect() } else { vec![value] };
         if let Some(taken) = keys.iter().find(|wanted| sources.iter().any(|source| brings(*source, wanted, 8))) {
             let (line, _) = node.document().position(key.span().start);
