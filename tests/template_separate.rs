@@ -154,6 +154,26 @@ fn comments_of_what_goes_stand_above_the_resource() {
 }
 
 #[test]
+fn taking_the_resource_out_leaves_no_blank_line() {
+    let role = "  Role:\n    Type: AWS::IAM::Role\n    Properties:\n      Path: /\n";
+    let bucket = "  Bucket: {Type: AWS::S3::Bucket}\n";
+    for text in [
+        format!("Resources:\n{bucket}\n{role}\nOutputs: {{}}\n"),
+        format!("Resources:\n{bucket}\n{role}"),
+        format!("Resources:\n{role}\n{bucket}\nOutputs: {{}}\n"),
+        format!("Resources:\n{role}{bucket}\nOutputs: {{}}\n"),
+        format!("Resources:\n{bucket}{role}\nOutputs: {{}}\n"),
+        format!("Resources:\n{bucket}{role}"),
+        serde_json::to_string_pretty(&read(&format!("Resources:\n{bucket}{role}"))).unwrap(),
+    ] {
+        for text in [text.replace('\n', "\r\n"), text] {
+            let apart = run(&text, AttachAs::RolePolicy, empty()).unwrap();
+            assert_eq!(String::from_utf8(detach(apart.as_bytes(), "Role").unwrap()).unwrap(), text, "{apart}");
+        }
+    }
+}
+
+#[test]
 fn conditions_go_to_the_resource_or_are_refused() {
     let arn = "arn:aws:iam::aws:policy/service-role/AmazonEC2RoleforSSM";
     let role = |condition: &str, managed: &str| {
