@@ -20,6 +20,7 @@ pub mod owner;
 pub mod place;
 pub mod portable;
 pub mod references;
+mod refusal;
 pub mod render;
 pub mod resolve;
 pub mod role;

@@ -103,6 +103,7 @@ codes! {
     SimulationDenies, "simulation-denies", Error, "IAM's own simulator denies a request that is needed.";
     LastAccessed, "last-accessed", Note, "IAM knows when services with blind actions were last used; it names no resource, so nothing was granted.";
     ProofRefused, "proof-refused", Error, "The prover does not model something in the policies, or ran out of its budget.";
+    NothingReplaced, "nothing-replaced", Warning, "The role in the template does not have the managed policy that the derived one replaces, and keeps others.";
 }
 
 impl fmt::Display for Code {

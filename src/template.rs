@@ -171,6 +171,7 @@ impl Document {
     pub fn apply(&self, edits: Vec<Edit>) -> Result<Self, TemplateError> {
         let mut edits = edits;
         edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+        block::end_as_before(&self.source, &mut edits);
         let source = splice::splice(&self.source, &edits)?;
         let Some(tree) = reparse::tree(self, &edits, &source) else { return Self::parse_text(source) };
         debug_assert!(yaml::parse(&source).as_ref() == Ok(&tree), "INVARIANT (reparse-is-parse) of:\n{source}");

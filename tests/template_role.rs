@@ -71,6 +71,14 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
         &template("Fn::Transform: {Name: AWS::Include, Parameters: {Location: x}}"),
         "the properties of role `Role` are completed by `Fn::Transform`; inject into what it includes, or write them out here",
     );
+    check(
+        &template(&format!("Fn::ForEach::P: [K, [ManagedPolicyArns], {{'${{K}}': [{ARN}]}}]")),
+        "the properties of role `Role` are completed by the loop `Fn::ForEach::P` when the stack is deployed; write them out here",
+    );
+    let none = "line 6: `ManagedPolicyArns` takes a list, and this is none; write it as one: `- ARN`";
+    for value in [ARN, "'x'", "{a: b}", "{}", &format!("!If [A, {ARN}, [x]]")] {
+        check(&template(&format!("ManagedPolicyArns: {value}")), none);
+    }
     let anchored = template(&format!("ManagedPolicyArns: [&ssm {ARN}, x]"));
     let shared = "line 6: an alias shares this with another place, and a change here would change that too";
     check(&format!("{anchored}Again: *ssm\n"), shared);
@@ -86,7 +94,7 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
         "line 7: an alias shares this with another place, and a change here would change that too",
     );
     let parameter = "the managed policy is the default of parameter `P`; change the default, or the stack's parameter, by hand";
-    for use_of in ["!Ref P", "[!Ref P]", "!Split [',', !Ref P]", "!If [A, !Ref P, []]"] {
+    for use_of in ["!Ref P", "[!Ref P]", "[!Join ['', !Ref P]]", "!Split [',', !Ref P]", "!If [A, !Ref P, []]"] {
         let parameters = format!("Parameters:\n  P:\n    Default: 'x, {ARN}'\n");
         check(&format!("{parameters}{}", template(&format!("ManagedPolicyArns: {use_of}"))), parameter);
     }
@@ -96,7 +104,12 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
             "line {line}: the managed policy's name goes through functions from here into `ManagedPolicyArns`; write its ARN out in the role first"
         )
     };
-    for entry in ["!FindInMap [M, !Ref AWS::Region, A]", "!FindInMap [!Ref X, a, A]", "!Select [0, !FindInMap [M, a, A]]"] {
+    for entry in [
+        "!Join ['', !FindInMap [M, a, A]]",
+        "!FindInMap [M, !Ref AWS::Region, A]",
+        "!FindInMap [!Ref X, a, A]",
+        "!Select [0, !FindInMap [M, a, A]]",
+    ] {
         let maps = format!("Mappings:\n  M: {{a: {{A: {ARN}}}, b: {{A: x}}}}\n");
         for list in [format!("[{entry}, x]"), format!("!Split [',', {entry}]")] {
             check(&format!("{maps}{}", template(&format!("ManagedPolicyArns: {list}"))), &made(2));
@@ -104,6 +117,11 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
     }
     check(&template(&format!("ManagedPolicyArns: !Split [',', 'x,{ARN}']")), &made(6));
     check(&template(&format!("ManagedPolicyArns: [!Select [0, [{ARN}, x]]]")), &made(6));
+    check(&template(&format!("ManagedPolicyArns: ['Fn::Join': ['', {{'Fn::If': [A, [{ARN}], [x]]}}]]")), &made(6));
+    check(&template(&format!("ManagedPolicyArns: [!Join ['', !If [A, [{ARN}], [x]]]]")), &made(6));
+    check(&template(&format!("ManagedPolicyArns: [!Join [':', !Split ['|', '{}']]]", ARN.replace(':', "|"))), &made(6));
+    let parts = "Mappings:\n  M: {a: {A: ['arn:aws:iam::aws:policy/service-role', AmazonEC2RoleforSSM]}}\n";
+    check(&format!("{parts}{}", template("ManagedPolicyArns: [!Join ['/', !FindInMap [M, a, A]]]")), &made(2));
     let name = "Parameters:\n  P:\n    Default: service-role/AmazonEC2RoleforSSM\n";
     check(&format!("{name}{}", template("ManagedPolicyArns: [!Sub 'arn:${AWS::Partition}:iam::aws:policy/${P}']")), parameter);
     let twice = "role `Role` has the policy under more conditions than the section can follow, or beside another policy in one `Fn::If`; attach it under one condition, and derive again";
@@ -111,6 +129,33 @@ fn what_cannot_be_edited_faithfully_is_refused_and_explained() {
     check(&template(&format!("ManagedPolicyArns:{}", entries(5))), twice);
     check(&template(&format!("ManagedPolicyArns:{}", entries(500))), twice);
     check(&template("Policies:\n- !If\n  - A\n  - PolicyName: derived\n  - PolicyName: other"), twice);
+}
+
+/// Anchors that each stand for the one before several times.
+fn laughs(first: &str, next: impl Fn(&str) -> String, count: usize) -> String {
+    let line = |n: usize| format!("  a{n}: &a{n} {}\n", if n == 0 { first.to_owned() } else { next(&format!("*a{}", n - 1)) });
+    (0..count).map(line).collect()
+}
+
+#[test]
+fn aliases_of_aliases_take_no_time() {
+    let refused = |line: usize| format!("line {line}: aliases make more of this than can be followed; write it out");
+    for next in ["[@, @, @]", "!Join ['', [@, @, @]]", "!If [A, @, @]"] {
+        for (list, line) in [(format!("ManagedPolicyArns: [{ARN}, *a39]"), 47), ("Policies: [*a39]".to_owned(), 47)] {
+            let text = format!("Metadata:\n{}{}", laughs("[x]", |alias| next.replace('@', alias), 40), template(&list));
+            assert_eq!(run(&text).unwrap_err().to_string(), refused(line), "{next}");
+            assert_eq!(roles(&Document::parse(text.as_bytes()).unwrap()).len(), 1);
+        }
+    }
+    // Elsewhere they are nobody's matter, and what functions take from there is still looked into, once.
+    for (first, made) in [("[x]", false), ("[AmazonEC2RoleforSSM]", true)] {
+        let text = laughs(first, |alias| format!("[{alias}, {alias}, {alias}]"), 40);
+        let text = format!("Mappings:\n{text}{}", template("ManagedPolicyArns: [!FindInMap [a39, x, y]]"));
+        match run(&text) {
+            Err(InjectError::Made { line }) => assert!(made && line == 2),
+            other => assert!(!made && other.is_ok(), "{other:?}"),
+        }
+    }
 }
 
 #[test]
@@ -294,6 +339,65 @@ fn comments_of_what_goes_are_moved_or_named() {
     assert_eq!(notes, [Note::Unmarked]);
     let (_, notes) = run(&template("Path: /")).unwrap();
     assert_eq!(notes, [Note::NothingReplaced]);
+    // Entries that are commented out stand below the one that goes, and belong to somebody.
+    for properties in [
+        format!("ManagedPolicyArns:\n  - {ARN}\n  # - one\n  # - two\nPath: /"),
+        format!("ManagedPolicyArns:\n- {ARN}\nPolicies:\n  # - one\n  # - two\nPath: /"),
+        format!("ManagedPolicyArns:\n- {ARN}\nPolicies: # - one\n  # - two\nPath: /"),
+        format!("Path: /\nManagedPolicyArns:\n  - {ARN}\n  # - one\n  # - two"),
+    ] {
+        let (text, notes) = run(&template(&properties)).unwrap();
+        let kept = ["# - one\n", "# - two\n", "# Generated by policyc\n", "- PolicyName: derived\n"];
+        let lines: Vec<String> = text.lines().skip_while(|l| !l.contains("one")).map(|l| format!("{}\n", l.trim())).collect();
+        assert_eq!(lines[..4], kept, "{text}");
+        assert_eq!((run(&text).unwrap().0, notes), (text, vec![]));
+    }
+}
+
+#[test]
+fn a_section_among_the_arguments_of_a_function_has_its_comments_above() {
+    let properties = format!(
+        "ManagedPolicyArns:\n- {ARN} # TICKET\nPolicies:\n  Fn::If:\n  - B\n  # nothing\n  - !Ref AWS::NoValue\n  - - PolicyName: other"
+    );
+    let (one, notes) = run(&template(&properties)).unwrap();
+    let above = "# nothing\n        # TICKET\n        # Generated by policyc\n        - - PolicyName: derived\n";
+    assert!(one.contains(above) && notes.is_empty(), "{one}");
+    assert_eq!(run(&one).unwrap(), (one.clone(), vec![]));
+    let other = Injection { comments: vec!["of another".into()], section: Value::map([("a", Value::Null)]), ..injection() };
+    let other = String::from_utf8(inject(one.as_bytes(), &other).unwrap().bytes).unwrap();
+    assert!(other.contains("# TICKET\n        # Generated by policyc\n        # of another\n        - - PolicyName"), "{other}");
+    assert_eq!(run(&other).unwrap().0, one);
+}
+
+#[test]
+fn injecting_again_finds_the_style_that_it_found_before() {
+    let quoted = "Description: \"for web servers\"";
+    for policies in ["!If [C, [{PolicyName: other, PolicyDocument: {}}], !Ref AWS::NoValue]", "!If [C, [], [{PolicyName: x-y}]]"]
+    {
+        let (text, _) = run(&template(&format!("{quoted}\nManagedPolicyArns: [{ARN}]\nPolicies: {policies}"))).unwrap();
+        assert_eq!(run(&text).unwrap().0, text, "{policies}");
+    }
+}
+
+#[test]
+fn the_last_line_may_go_where_another_comes() {
+    let end = format!("      ManagedPolicyArns: [{ARN}]");
+    for (policies, come) in [
+        ("Policies:\n  - PolicyName: x", "        - PolicyName: derived\n"),
+        ("Policies:\n- PolicyName: x", "      - PolicyName: derived\n"),
+        ("Policies: [PolicyName: x]", "PolicyName: derived, "),
+        ("Policies: []", "- PolicyName: derived\n"),
+    ] {
+        let begin = template(policies);
+        for break_of in ["\n", "\r\n"] {
+            let text = format!("{begin}{end}").replace('\n', break_of);
+            let (open, _) = run(&text).unwrap_or_else(|e| panic!("{policies}: {e}"));
+            let (closed, _) = run(&format!("{text}{break_of}")).unwrap();
+            assert_eq!(format!("{open}{break_of}"), closed, "{policies}");
+            assert!(closed.replace("\r\n", "\n").contains(come) && !closed.contains("ManagedPolicyArns"), "{closed}");
+            assert_eq!(run(&open).unwrap().0, open, "again");
+        }
+    }
 }
 
 #[test]

@@ -4,12 +4,14 @@
 //! the last one alone would have left. To that end nothing that is going to be replaced influences how it is written.
 //! INVARIANT (eject-inject): `inject(eject(x)) == x` for a template `x` whose section stands where `inject` puts it.
 
-use crate::template::{Document, Edit, Node, Span, Style, TemplateError, Value};
+use crate::template::{Document, Edit, Node, Span, Style, Value};
 
 use super::inline::{self, Branch, Placing};
 use super::managed::{Left, Presence, Wanted, owned};
 use super::mapping::{self, Maps, RegionalName};
 use super::section;
+
+pub use super::refusal::InjectError;
 
 /// How often the section may stand in a role, under conditions that exclude each other. IAM counts one of them.
 const MAX_COPIES: usize = 4;
@@ -70,130 +72,6 @@ pub struct Injected {
     pub notes: Vec<Note>,
 }
 
-/// Why a template is left alone. Except for [`InjectError::Unfaithful`], the template is written in a way that this
-/// version does not edit, or is not the one the caller means.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InjectError {
-    /// The bytes are no template.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// No resource has the logical id.
-    #[error("the template has no role `{role}`; its roles are: {}", list(known))]
-    NoSuchRole {
-        /// The logical id asked for.
-        role: String,
-        /// The roles there are.
-        known: Vec<String>,
-    },
-    /// The resource is something else.
-    #[error("`{role}` is of type `{kind}`, not `AWS::IAM::Role`")]
-    NotARole {
-        /// The logical id.
-        role: String,
-        /// Its type.
-        kind: String,
-    },
-    /// A part of the role is not written out as a list or mapping.
-    #[error("{place} of role `{role}` is not written out as {expected}")]
-    Shape {
-        /// The logical id.
-        role: String,
-        /// The property.
-        place: &'static str,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// An anchor and its aliases share what would have to change.
-    #[error("line {line}: an alias shares this with another place, and a change here would change that too")]
-    Shared {
-        /// The line, counted from 1.
-        line: usize,
-    },
-    /// The managed policy comes from a parameter's default.
-    #[error(
-        "the managed policy is the default of parameter `{parameter}`; change the default, or the stack's parameter, by hand"
-    )]
-    Parameter {
-        /// The parameter.
-        parameter: String,
-    },
-    /// Functions make the managed policy's ARN out of something else.
-    #[error(
-        "line {line}: the managed policy's name goes through functions from here into `ManagedPolicyArns`; write its ARN out in the role first"
-    )]
-    Made {
-        /// The line, counted from 1.
-        line: usize,
-    },
-    /// The policy would stand under a condition that what has to wait for it does not stand under.
-    #[error(
-        "the policy of `{role}` would stand under a condition, and `{user}`, which has to wait for it, does not; attach it inline"
-    )]
-    Waits {
-        /// The logical id of the role.
-        role: String,
-        /// The logical id of the instance, launch template and the like.
-        user: String,
-    },
-    /// The policy is attached under too many conditions, or shares one with another policy.
-    #[error(
-        "role `{role}` has the policy under more conditions than the section can follow, or beside another policy in one `Fn::If`; attach it under one condition, and derive again"
-    )]
-    Conditions {
-        /// The logical id.
-        role: String,
-    },
-    /// A `<<` brings what would have to change.
-    #[error("line {line}: `{key}` comes from a merge (`<<`), and belongs to every mapping that merges it; write it out here")]
-    Merged {
-        /// The line, counted from 1.
-        line: usize,
-        /// The key.
-        key: String,
-    },
-    /// A macro writes some of the role's properties when the stack is deployed.
-    #[error(
-        "the properties of role `{role}` are completed by `Fn::Transform`; inject into what it includes, or write them out here"
-    )]
-    Transform {
-        /// The logical id.
-        role: String,
-    },
-    /// Another resource has the logical id of the policy.
-    #[error("`{id}` is a resource of another type, and policyc would call the policy so; rename it")]
-    Taken {
-        /// The logical id.
-        id: String,
-    },
-    /// The policy resource cannot become an inline policy: the role is there without it.
-    #[error("`{id}` stands under a condition of its own; take it out by hand before the policy becomes inline")]
-    Conditional {
-        /// The logical id.
-        id: String,
-    },
-    /// An instance that has to wait for the policy is needed by it.
-    #[error("`{resource}` would have to wait for the policy, which refers to it; attach the policy inline")]
-    Cycle {
-        /// The logical id of the instance.
-        resource: String,
-    },
-    /// There is nothing to take out.
-    #[error("role `{role}` has no inline policy `{policy}`")]
-    NoSection {
-        /// The logical id.
-        role: String,
-        /// The policy's name.
-        policy: String,
-    },
-    /// The edited template does not read as intended. This indicates a bug in policyc.
-    #[error("the edited template does not read back as intended: {0}")]
-    Unfaithful(&'static str),
-}
-
-fn list(known: &[String]) -> String {
-    if known.is_empty() { "none".to_owned() } else { known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ") }
-}
-
 /// A role's properties, with the two that matter here.
 pub(crate) struct Role<'d> {
     pub(crate) doc: &'d Document,
@@ -226,14 +104,15 @@ impl<'d> Role<'d> {
             return Err(shape);
         }
         merged(properties, &["ManagedPolicyArns", "Policies"])?;
-        if properties.get("Fn::Transform").is_some() {
-            return Err(InjectError::Transform { role: role.to_owned() });
-        }
+        complete(properties, role)?;
         let property = |name: &str| {
             let at = properties.entries().position(|(key, _)| key.as_str() == Some(name))?;
             properties.get(name).map(|value| (at, value))
         };
         let (managed, policies) = (property("ManagedPolicyArns"), property("Policies"));
+        if let Some((_, node)) = [managed, policies].into_iter().flatten().find(|(_, node)| !super::role::is_bounded(*node)) {
+            return Err(InjectError::Aliases { line: doc.position(node.full_span().start).0 });
+        }
         Ok(Self { doc, id: key.as_str().unwrap_or(""), properties, managed, policies })
     }
 
@@ -245,13 +124,29 @@ impl<'d> Role<'d> {
     pub(crate) fn style(&self, branches: &[Branch<'_>]) -> Style {
         let mut skip: Vec<Span> = self.managed.iter().map(|(_, node)| node.full_span()).collect();
         skip.extend(Maps::find(self.doc, self.id).skip());
-        let whole = branches.iter().all(|branch| branch.list.is_none_or(|list| branch.own.items.len() == list.items().len()));
+        let whole = branches.iter().all(Branch::is_ours);
         skip.extend(self.policies.filter(|_| whole).map(|(_, node)| node.full_span()));
         for branch in branches {
+            // A place among the arguments of an `Fn::If` that has nothing but ours, or nothing yet, is written anew.
+            let slot = branch.slot.filter(|_| branch.is_ours());
+            skip.extend(slot.and_then(|(arguments, index)| arguments.items().nth(index)).map(Node::full_span));
             let Some(list) = branch.list else { continue };
             skip.extend(branch.own.items.iter().filter_map(|&n| self.doc.child_span(list, n)));
         }
         Style::around(self.properties, &skip)
+    }
+}
+
+/// Refuses properties that a macro or a loop completes when the stack is deployed.
+pub(crate) fn complete(properties: Node<'_>, role: &str) -> Result<(), InjectError> {
+    let role = role.to_owned();
+    if properties.get("Fn::Transform").is_some() {
+        return Err(InjectError::Transform { role });
+    }
+    let mut keys = properties.entries().filter_map(|(key, _)| key.as_str());
+    match keys.find(|key| key.starts_with("Fn::ForEach::")) {
+        Some(key) => Err(InjectError::Loop { role, key: key.to_owned() }),
+        None => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::finding::{Code, Finding};
 use crate::iam::{Policy, everyone};
 use crate::template::{Document, Edit, Entry, Node, Pair, Place, Span, Style, TemplateError, Value};
 
-use super::cloudformation::{InjectError, merged, unshared};
+use super::cloudformation::{InjectError, complete, merged, unshared};
 use super::managed::owned;
 use super::mapping::{Maps, mappings};
 use super::place::{PlaceError, Placed, kept_literal, substitutions};
@@ -81,9 +81,7 @@ impl<'d> Endpoint<'d> {
         let properties = resource.get("Properties").filter(|node| node.is_mapping() && node.tag().is_none());
         let properties = properties.ok_or_else(|| EndpointError::Shape(id.to_owned()))?;
         merged(properties, &[POLICY])?;
-        if properties.get("Fn::Transform").is_some() {
-            return Err(InjectError::Transform { role: id.to_owned() }.into());
-        }
+        complete(properties, id)?;
         let at = properties.entries().position(|(key, _)| key.as_str() == Some(POLICY));
         let policy = at.zip(properties.get(POLICY));
         Ok(Self { doc, id: key.as_str().unwrap_or(""), properties, policy })
@@ -212,7 +210,7 @@ pub fn place_endpoint(bytes: &[u8], placement: &EndpointPlacement<'_>, catalog: 
     let section = placement.templates.render(&placement.about, &portable.section, placement.reasons)?;
     let maps = Maps::find(&document, endpoint.id);
     let own = endpoint.policy.and_then(|(index, _)| document.child_span(endpoint.properties, index));
-    let skip: Vec<Span> = own.clone().into_iter().chain(maps.skip()).collect();
+    let skip: Vec<Span> = own.into_iter().chain(maps.skip()).collect();
     let style = Style::around(endpoint.properties, &skip);
     let mut edits = endpoint.edits(section, &style)?;
     edits.extend(maps.edits(&portable.regional, &style)?);
@@ -226,7 +224,8 @@ pub fn place_endpoint(bytes: &[u8], placement: &EndpointPlacement<'_>, catalog: 
         return Err(PlaceError::Unfaithful);
     }
     let mut findings = kept_literal(placement.endpoint, &portable);
-    let gone = own.map_or(0, |own| document.comments_within(own).count());
+    let gone = endpoint.policy.and_then(|(index, _)| document.replaced_span(endpoint.properties, index));
+    let gone = gone.map_or(0, |gone| document.comments_within(gone).count());
     if gone > 0 && !endpoint.is_ours() {
         let message = format!("in `{}`, {gone} comment line(s) of the replaced policy went with it", placement.endpoint);
         findings.push(Finding::new(Code::TemplateNote, message));

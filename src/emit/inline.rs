@@ -16,12 +16,28 @@ pub(crate) struct Branch<'d> {
     /// The list that takes items; nothing where it has yet to be written.
     pub(crate) list: Option<Node<'d>>,
     /// The arguments of the `Fn::If` that it stands in, and its index among them.
-    slot: Option<(Node<'d>, usize)>,
+    pub(crate) slot: Option<(Node<'d>, usize)>,
     /// What there is of ours.
     pub(crate) own: Own,
 }
 
-impl Branch<'_> {
+impl<'d> Branch<'d> {
+    /// Whether there is nothing but ours, or nothing yet.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.list.is_none_or(|list| self.own.items.len() == list.items().len())
+    }
+
+    /// The place among the arguments of an `Fn::If` in block style that is written as a whole: there the comments of the
+    /// section stand above the dash of the list, because its own is on the same line.
+    fn whole_slot(&self) -> Option<(Node<'d>, usize)> {
+        let slot = self.slot.filter(|(arguments, _)| is_block(*arguments) && self.is_ours())?;
+        let apart = self.list.is_some_and(|list| {
+            let (doc, first) = (list.document(), list.items().next().map_or(0, |item| item.full_span().start));
+            doc.position(first).0 != doc.child_span(slot.0, slot.1).map_or(0, |child| doc.position(child.start).0)
+        });
+        Some(slot).filter(|_| !apart)
+    }
+
     /// Whether another policy stands beside the named one in the same `Fn::If`: it would go with it.
     pub(crate) fn shares_choice(&self, name: &str) -> bool {
         let Some(list) = self.list else { return false };
@@ -78,23 +94,30 @@ pub(crate) fn clearing(
     left: Left,
     branches: &[Branch<'_>],
 ) -> Result<(Vec<Edit>, Vec<String>), InjectError> {
-    let placing = Placing { role, style, notes: &mut Vec::new(), presence: &Presence::Never, policy: Value::Null, comments: &[] };
+    let mut placing =
+        Placing { role, style, notes: &mut Vec::new(), presence: &Presence::Never, policy: Value::Null, comments: &[] };
     let (mut edits, gone) = match left {
         Left::Value(edits) => (edits, None),
         Left::Nothing => (Vec::new(), role.managed),
     };
-    let tail = gone.and_then(|(n, _)| placing.value_and_tail(n));
-    let removed: Vec<Span> = edits.iter().map(|edit| edit.span.clone()).chain(tail).collect();
-    let moved = placing.comments_in(&removed);
+    let whole = gone.and_then(|(n, _)| placing.with_comments(n));
+    let removed: Vec<Span> = edits.iter().map(|edit| edit.span.clone()).chain(whole).collect();
+    let mut moved = placing.comments_in(&removed);
     let mut pairs: BTreeSet<usize> = gone.into_iter().map(|(n, _)| n).collect();
     match (branches, role.policies) {
         ([Branch { list: Some(list), slot: None, own, .. }], Some((n, _)))
             if !own.items.is_empty() && own.items.len() == list.items().len() =>
         {
             pairs.insert(n);
+            let key = role.doc.child_span(role.properties, n).map_or(0, |child| child.start);
+            moved.extend(
+                placing.comments_in(&placing.with_comments(n).map(|whole| whole.start..key).into_iter().collect::<Vec<_>>()),
+            );
+            moved.extend(placing.beside_ours(*list, own));
         }
         _ => {
             for branch in branches {
+                moved.extend(branch.list.map(|list| placing.beside_ours(list, &branch.own)).unwrap_or_default());
                 edits.extend(placing.clear(branch)?);
             }
         }
@@ -134,7 +157,7 @@ impl Placing<'_, '_> {
         let written_anew = branches.iter().all(|branch| branch.list.is_none() && branch.slot.is_none());
         let removed = edits.iter().map(|edit| edit.span.clone());
         let replaced = if written_anew { role.policies.or(takes_place) } else { None };
-        let removed: Vec<Span> = removed.chain(replaced.and_then(|(n, _)| self.value_and_tail(n))).collect();
+        let removed: Vec<Span> = removed.chain(replaced.and_then(|(n, _)| role.doc.replaced_span(role.properties, n))).collect();
         let mut moved = self.comments_in(&removed);
         for branch in branches {
             let presence = self.presence.under(&branch.under);
@@ -145,7 +168,12 @@ impl Placing<'_, '_> {
             let holder = branch.list.or(branch.slot.map(|(arguments, _)| arguments)).unwrap_or(role.properties);
             self.notes.extend(dropped(&moved, holder));
             let lines = moved.drain(..).chain(section::marked(self.comments)).collect();
-            let item = Item { comments: lines, value: presence.wrap(self.policy.clone()) };
+            let mut item = Item { comments: lines, value: presence.wrap(self.policy.clone()) };
+            if let Some(slot) = branch.whole_slot() {
+                let comments = std::mem::take(&mut item.comments);
+                edits.extend(self.over(slot, Item { comments, value: Value::Seq(vec![item]) }, branch)?);
+                continue;
+            }
             edits.extend(match (branch.list, branch.slot) {
                 (Some(list), _) => self.among(list, &branch.own, &item)?,
                 (None, Some((arguments, index))) => {
@@ -171,12 +199,25 @@ impl Placing<'_, '_> {
     }
 
     /// Takes our items out of a list in which the section is not to be any more.
-    fn clear(&self, branch: &Branch<'_>) -> Result<Vec<Edit>, InjectError> {
+    fn clear(&mut self, branch: &Branch<'_>) -> Result<Vec<Edit>, InjectError> {
         let Some(list) = branch.list.filter(|_| !branch.own.items.is_empty()) else { return Ok(Vec::new()) };
+        if let Some(slot) = branch.whole_slot() {
+            return self.over(slot, Item { comments: Vec::new(), value: absent() }, branch);
+        }
         if branch.own.items.len() < list.items().len() {
             return Ok(self.role.doc.take_out(list, &branch.own.items)?);
         }
         Ok(vec![self.role.doc.replace(list, &absent(), self.style)])
+    }
+
+    /// Writes an argument of an `Fn::If`.
+    fn over(&mut self, (arguments, index): (Node<'_>, usize), item: Item, branch: &Branch<'_>) -> Result<Vec<Edit>, InjectError> {
+        let (_, from) = section::split_comments(arguments, index);
+        if from.is_none() && !branch.own.items.is_empty() {
+            self.notes.push(Note::Unmarked);
+        }
+        let place = Place::Over { index, from: from.map(|comment| comment.start) };
+        Ok(self.role.doc.put(arguments, place, Entry::Item(&item), self.style)?)
     }
 
     fn among(&mut self, list: Node<'_>, own: &Own, item: &Item) -> Result<Vec<Edit>, InjectError> {
@@ -195,11 +236,18 @@ impl Placing<'_, '_> {
         Ok(edits)
     }
 
-    /// What goes when a property is replaced: in block style also what follows on its last line.
-    fn value_and_tail(&self, index: usize) -> Option<Span> {
-        let child = self.role.doc.child_span(self.role.properties, index)?;
-        let last = self.role.doc.own_comments(self.role.properties, index).last().map_or(child.end, |comment| comment.end);
-        Some(if is_block(self.role.properties) { child.start..last.max(child.end) } else { child })
+    /// What goes when a property is taken out: itself, and the comments that belong to it.
+    fn with_comments(&self, index: usize) -> Option<Span> {
+        let (doc, properties) = (self.role.doc, self.role.properties);
+        let whole = doc.replaced_span(properties, index)?;
+        let first = doc.own_comments(properties, index).first().map_or(whole.start, |comment| comment.start);
+        Some(first.min(whole.start)..whole.end)
+    }
+
+    /// The comments above our items that are not ours.
+    fn beside_ours(&self, list: Node<'_>, own: &Own) -> Vec<String> {
+        let above = own.items.iter().flat_map(|&n| section::split_comments(list, n).0);
+        above.map(|comment| self.role.doc.comment_text(&comment).to_owned()).collect()
     }
 
     /// The texts of the comments within ranges.

@@ -102,9 +102,6 @@ impl Presence {
     }
 }
 
-/// How deep functions are looked into that make a managed policy's ARN.
-const MAX_DEPTH: usize = 32;
-
 /// `!Ref AWS::NoValue`
 pub(crate) fn absent() -> Value {
     Value::tagged("Ref", Value::text("AWS::NoValue"))
@@ -144,6 +141,8 @@ pub(crate) fn arn_text(node: Node<'_>) -> Option<String> {
         ("Join", argument) => {
             let mut items = argument.items();
             let (separator, parts) = (items.next()?.as_str()?, items.next()?);
+            // What another function makes is no list that stands here.
+            let parts = Some(parts).filter(|parts| parts.is_sequence() && parts.tag().is_none())?;
             let parts = parts.items().map(arn_text).collect::<Option<Vec<_>>>()?;
             Some(parts.join(separator))
         }
@@ -179,8 +178,12 @@ impl Wanted<'_> {
         self.parameter(node)?;
         if function(node).is_some() {
             // `Split` of a parameter, or a list that is made otherwise.
-            self.unmade(node, 0)?;
+            self.unmade(node)?;
             return Ok(Presence::Never);
+        }
+        if !node.is_sequence() && Value::read(node) != Some(Value::Null) {
+            let (line, _) = self.doc.position(node.full_span().start);
+            return Err(InjectError::NoList { line });
         }
         node.items().try_fold(Presence::Never, |found, item| Ok(found.or(self.entry(item)?)))
     }
@@ -196,17 +199,30 @@ impl Wanted<'_> {
         }
         let open = |arn: &String| arn.matches("${").count() != arn.matches("${AWS::").count();
         if arn.as_ref().is_none_or(open) {
-            self.unmade(node, 0)?;
+            self.unmade(node)?;
         }
         Ok(Presence::Never)
     }
 
     /// Refuses a value that is made by functions out of one of the policies' names: taking it out would mean to rewrite
     /// what makes it, and leaving it would leave the policy attached.
-    fn unmade(&self, node: Node<'_>, depth: usize) -> Result<(), InjectError> {
-        if depth > MAX_DEPTH {
-            return Ok(());
+    fn unmade(&self, node: Node<'_>) -> Result<(), InjectError> {
+        // Each node once: aliases may lead to one in more ways than can be counted.
+        let mut seen = BTreeSet::new();
+        let mut open = vec![node];
+        while let Some(next) = open.pop() {
+            if seen.insert(next.identity()) {
+                self.made_of(next, &mut open)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Refuses a node that names one of the policies; what else it is made of comes to `open`.
+    fn made_of<'d>(&self, node: Node<'d>, open: &mut Vec<Node<'d>>) -> Result<(), InjectError>
+    where
+        Self: 'd,
+    {
         if let Some((name, argument)) = function(node) {
             let first = argument.scalar().or_else(|| argument.items().next().and_then(Node::scalar)).unwrap_or("");
             let referred = match name {
@@ -229,15 +245,15 @@ impl Wanted<'_> {
                 let maps = self.doc.get(&["Mappings"]).into_iter().flat_map(Node::entries);
                 let named = argument.items().next().and_then(Node::as_str);
                 let meant = maps.filter(|(key, _)| named.is_none() || named == key.as_str());
-                meant.map(|(_, map)| map).try_for_each(|map| self.unmade(map, depth + 1))?;
+                open.extend(meant.map(|(_, map)| map));
             }
         }
         if node.scalar().is_some_and(|text| self.is_named_in(text)) {
             let (line, _) = self.doc.position(node.full_span().start);
             return Err(InjectError::Made { line });
         }
-        node.items().try_for_each(|item| self.unmade(item, depth + 1))?;
-        node.entries().try_for_each(|(_, value)| self.unmade(value, depth + 1))
+        open.extend(node.items().chain(node.entries().map(|(_, value)| value)));
+        Ok(())
     }
 
     /// Whether a text has the name of one of the policies in it, as a word.

@@ -14,6 +14,7 @@ use super::portable::{Named, Portable, PortableNote, Substitutions, portable};
 use super::references::References;
 use super::render::{About, RenderError, SectionTemplates};
 use super::resolve::{ResolveError, StackValues, resolve};
+use super::role::{Attached, managed};
 use super::separate;
 
 /// The name of the inline policy that policyc writes.
@@ -105,7 +106,10 @@ pub fn place(bytes: &[u8], placement: &Placement<'_>, catalog: &Catalog) -> Resu
     let (written, notes) = match placement.attach_as {
         AttachAs::Inline => {
             let detached = separate::detach_from(&document, placement.role)?;
-            cloudformation::inject_into(detached.as_ref().unwrap_or(&document), &request)?
+            let (written, mut notes) = cloudformation::inject_into(detached.as_ref().unwrap_or(&document), &request)?;
+            // What stood there in another form was replaced.
+            notes.retain(|note| detached.is_none() || *note != Note::NothingReplaced);
+            (written, notes)
         }
         kind => separate::attach_to(&document, &request, kind)?,
     };
@@ -119,7 +123,11 @@ pub fn place(bytes: &[u8], placement: &Placement<'_>, catalog: &Catalog) -> Resu
     if resolve(&read, &values)? != json {
         return Err(PlaceError::Unfaithful);
     }
-    Ok(Placed { bytes: written.bytes().to_vec(), findings: findings(placement.role, &portable, &notes) })
+    let mut findings = findings(placement.role, &portable, &notes);
+    if notes.contains(&Note::NothingReplaced) && !request.remove_managed.is_empty() {
+        findings.push(nothing_replaced(placement, &written));
+    }
+    Ok(Placed { bytes: written.bytes().to_vec(), findings })
 }
 
 /// Every text of the template's own names that may stand in the policy of this role or endpoint, and the buckets whose
@@ -234,6 +242,19 @@ pub(super) fn kept_literal(role: &str, portable: &Portable) -> Vec<Finding> {
         ),
     };
     portable.notes.iter().map(stays).collect()
+}
+
+/// The managed policy was not there, and what is there stays.
+fn nothing_replaced(placement: &Placement<'_>, written: &Document) -> Finding {
+    let lacks = format!("`{}` does not have `{}`, so nothing was taken off it", placement.role, placement.replaces);
+    let named = |attached: Attached| attached.arn.map_or_else(|| "one that functions make".to_owned(), |arn| format!("`{arn}`"));
+    let kept: BTreeSet<String> = written.get(&["Resources", placement.role]).into_iter().flat_map(managed).map(named).collect();
+    if kept.is_empty() {
+        return Finding::new(Code::TemplateNote, format!("{lacks}; it has no managed policy at all"));
+    }
+    let kept = kept.into_iter().collect::<Vec<_>>().join(", ");
+    Finding::new(Code::NothingReplaced, format!("{lacks}; it still has: {kept}"))
+        .advise("name what goes: with `--replaces` of `inject`, or as the role's `baseline` in `policyc.toml`")
 }
 
 fn findings(role: &str, portable: &Portable, notes: &[Note]) -> Vec<Finding> {

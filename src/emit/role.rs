@@ -74,10 +74,6 @@ pub fn roles(doc: &Document) -> Vec<RoleRef> {
         let profiles = users(&profiles, &[id].into());
         let instances = users(&instances, &profiles.iter().map(String::as_str).collect());
         let property = |name: &str| resource.get("Properties").and_then(|properties| properties.get(name));
-        let mut managed = Vec::new();
-        if let Some(node) = property("ManagedPolicyArns") {
-            attached(node, &mut Vec::new(), &mut managed);
-        }
         let names =
             |list: Node<'_>| list.items().filter_map(|item| item.get("PolicyName")?.as_str().map(str::to_owned)).collect();
         found.push(RoleRef {
@@ -87,11 +83,26 @@ pub fn roles(doc: &Document) -> Vec<RoleRef> {
             role_name: property("RoleName").and_then(Node::as_str).map(str::to_owned),
             profiles,
             instances,
-            managed,
+            managed: managed(resource),
             policies: property("Policies").map(names).unwrap_or_default(),
         });
     }
     found
+}
+
+/// The managed policies that a role's resource names.
+pub(crate) fn managed(role: Node<'_>) -> Vec<Attached> {
+    let mut found = Vec::new();
+    let list = role.get("Properties").and_then(|properties| properties.get("ManagedPolicyArns"));
+    if let Some(node) = list.filter(|node| is_bounded(*node)) {
+        attached(node, &mut Vec::new(), &mut found);
+    }
+    found
+}
+
+/// Whether a property can be walked through, alias by alias.
+pub(crate) fn is_bounded(node: Node<'_>) -> bool {
+    node.is_within(100_000, 200)
 }
 
 fn attached(node: Node<'_>, conditions: &mut Vec<String>, found: &mut Vec<Attached>) {

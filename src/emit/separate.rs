@@ -154,6 +154,19 @@ fn set_apart(doc: &Document, resources: Node<'_>, index: usize, edits: &mut [Edi
     }
 }
 
+/// The blank line that kept a resource apart goes with it.
+fn close_up(text: &str, edit: &mut Edit) {
+    let (before, after) = (text.get(..edit.span.start).unwrap_or(""), text.get(edit.span.end..).unwrap_or(""));
+    for blank in ["\r\n", "\n"] {
+        match before.strip_suffix(blank).is_some_and(|above| above.ends_with('\n')) {
+            true if after.starts_with(blank) => edit.span.end += blank.len(),
+            true if after.is_empty() => edit.span.start -= blank.len(),
+            _ => continue,
+        }
+        break;
+    }
+}
+
 /// The resource as it stands in the template.
 fn resource(request: &Injection, kind: AttachAs, condition: Option<&str>) -> Value {
     let role = || Value::tagged("Ref", Value::text(&request.role));
@@ -242,6 +255,9 @@ pub(crate) fn detach_from(doc: &Document, role: &str) -> Result<Option<Document>
         return Err(InjectError::Conditional { id });
     }
     let mut edits = doc.take_out(resources, &[at].into())?;
+    if let [edit] = edits.as_mut_slice() {
+        close_up(doc.text(), edit);
+    }
     for (key, resource) in resources.entries().filter(|(key, _)| key.as_str() != Some(&id)) {
         let Some(index) = resource.entries().position(|(key, _)| key.as_str() == Some("DependsOn")) else { continue };
         let Some(after) = resource.get("DependsOn") else { continue };

@@ -69,11 +69,31 @@ pub(super) fn take_out(target: &Target<'_>, index: usize) -> Result<Edit, Templa
     }
     let line = line_start(text, child.start);
     let start = target.doc.comments_above(line, Some(column)).first().map_or(line, |comment| line_start(text, comment.start));
-    let below = next_line(text, end);
-    if below == text.len() && !text.ends_with('\n') {
-        // The last line has no line break of its own: the one above goes.
-        let above = start.saturating_sub(1);
-        return Ok(Edit::delete(line_end(text, line_start(text, above))..text.len()));
+    Ok(Edit::delete(start..next_line(text, end)))
+}
+
+/// Where the last line goes and has no line break of its own, the one above it goes: that of what is put in there, or of
+/// the text. `edits` are in order.
+pub(super) fn end_as_before(text: &str, edits: &mut [Edit]) {
+    let (mut from, mut first) = (text.len(), None);
+    for edit in edits.iter_mut().rev().filter(|_| !text.ends_with('\n')) {
+        // What is put in at the end begins with a line break of its own.
+        if first.is_none() && edit.span.is_empty() && edit.span.end == text.len() {
+            continue;
+        }
+        if edit.span.end != from || (first.is_none() && !edit.replacement.is_empty()) {
+            break;
+        }
+        if !edit.replacement.is_empty() {
+            let line = edit.replacement.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+            let end = line.map_or(edit.replacement.len(), str::len);
+            edit.replacement.truncate(end);
+            return;
+        }
+        from = edit.span.start;
+        first = Some(edit);
     }
-    Ok(Edit::delete(start..below))
+    if let Some(edit) = first.filter(|_| from > 0 && line_start(text, from) == from) {
+        edit.span.start = line_end(text, line_start(text, from - 1));
+    }
 }

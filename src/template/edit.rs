@@ -112,6 +112,16 @@ impl Document {
         }
     }
 
+    /// The bytes that go when an entry is replaced: in block style also the comments at the end of its last line and those
+    /// below that are indented deeper.
+    #[must_use]
+    pub fn replaced_span(&self, collection: Node<'_>, index: usize) -> Option<Span> {
+        let child = self.child_span(collection, index)?;
+        let block = matches!(collection.kind(), Kind::Sequence(Collection::Block) | Kind::Mapping(Collection::Block));
+        let column = super::layout::column(self.text(), self.child_span(collection, 0)?.start);
+        Some(child.start..if block { self.tail(child.end, column) } else { child.end })
+    }
+
     /// The comments that belong to an entry: where those lines begin that stand directly above it, and the one at
     /// the end of its last line.
     #[must_use]

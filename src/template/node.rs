@@ -187,6 +187,25 @@ impl<'d> Node<'d> {
         self.entries().find(|(k, _)| k.as_str() == Some(key)).map(|(_, value)| value)
     }
 
+    /// What tells it, or what an alias stands for, from every other node.
+    pub(crate) fn identity(self) -> *const NodeData {
+        std::ptr::from_ref(self.resolved().data)
+    }
+
+    /// Whether it has no more than so many nodes and levels, aliases written out.
+    pub(crate) fn is_within(self, nodes: usize, levels: usize) -> bool {
+        let mut open = vec![(self, 1)];
+        let mut count = 1;
+        while let Some((node, level)) = open.pop() {
+            count += node.items().len() + node.entries().len();
+            if count > nodes || level > levels {
+                return false;
+            }
+            open.extend(node.items().chain(node.entries().map(|(_, value)| value)).map(|inner| (inner, level + 1)));
+        }
+        true
+    }
+
     /// Whether it is a mapping (an alias of one included).
     #[must_use]
     pub fn is_mapping(self) -> bool {
