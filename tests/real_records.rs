@@ -137,9 +137,10 @@ fn operators_and_attackers_are_not_the_instances_if_present() {
         let granted: BTreeSet<&str> = derivation.grants.iter().map(|g| g.action.service()).collect();
         let beyond: Vec<_> = granted.iter().filter(|s| !matches!(**s, "ssm" | "ssmmessages" | "ec2messages")).collect();
         assert!(beyond.is_empty(), "{role}: {beyond:?}");
-        // Whoever called ec2:DescribeInstances used the first instance's credentials on another machine.
+        // Whoever called these used the first instance's credentials on another machine.
         let elsewhere: BTreeSet<&str> = derivation.suspicious.iter().map(|s| s.action.as_str()).collect();
-        let expected: &[&str] = if instance == "i-0dbc91f429e48eeed" { &["ec2:DescribeInstances"] } else { &[] };
+        let stolen = ["ec2:DescribeInstances", "sts:GetCallerIdentity"];
+        let expected: &[&str] = if instance == "i-0dbc91f429e48eeed" { &stolen } else { &[] };
         assert_eq!(elsewhere, expected.iter().copied().collect(), "{role}");
     }
 }
