@@ -41,6 +41,7 @@ fn sign(rule: &SignRule) -> String {
             Place::OutputBucket => " naming output-bucket",
             Place::OutputLogGroup => " naming output-log-group",
             Place::CheckedBucket => " naming checked-bucket",
+            Place::CommandOutput => " naming command-output",
         });
     }
     if !rule.documents.is_empty() {
