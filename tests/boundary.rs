@@ -9,6 +9,10 @@
     clippy::panic
 )] // a test says what is wrong by panicking
 
+#[path = "support/asked.rs"]
+#[allow(dead_code)] // its role and instance are nothing that these tests name
+mod asked;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -19,16 +23,13 @@ use policyc::compile::{Compiled, compile};
 use policyc::derive::{Baseline, Question};
 use policyc::finding::Code;
 use policyc::iam::{Action, Pattern, Policy};
-use policyc::ledger::{Evidence, Ledger, Origin, Outcome, Session, SourceId, Use};
+use policyc::ledger::{Outcome, Use};
 use policyc::prove::document::Document;
 use policyc::prove::evaluate::{ArnReading, Request, Value, evaluate, evaluate_within};
 use policyc::prove::limits::Limits;
 use policyc::prove::replay::{Call, InForce, replay_within};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
-
-const ACCOUNT: &str = "111122223333";
-const INSTANCE: &str = "i-0123456789abcdef0";
 
 fn text(statements: &Json) -> Vec<u8> {
     json!({"Version": "2012-10-17", "Statement": statements}).to_string().into_bytes()
@@ -231,17 +232,7 @@ const ACTIONS: [(&str, &str); 4] = [
 ];
 
 fn used(action: &str, resource: &str, outcome: Outcome) -> Use {
-    Use {
-        session: Session { account: ACCOUNT.to_owned(), role: "role".to_owned(), name: INSTANCE.to_owned(), ec2_delivered: true },
-        action: Action::parse(action).unwrap(),
-        resource: Pattern::literal(resource),
-        resource_known: true,
-        region: "eu-west-1".to_owned(),
-        outcome,
-        origin: Origin::Address("203.0.113.7".to_owned()),
-        context: BTreeMap::new(),
-        by_agent: false,
-    }
+    Use { action: Action::parse(action).unwrap(), resource: Pattern::literal(resource), outcome, ..asked::sample() }
 }
 
 fn named(name: &str, bytes: &[u8]) -> Baseline {
@@ -252,29 +243,13 @@ fn named(name: &str, bytes: &[u8]) -> Baseline {
 /// Compiles a role of AmazonEC2RoleforSSM beside policies that stay attached, within a boundary.
 fn compiled(kept: &[Json], boundary: Option<&Json>, needs: &[&str], uses: &[Use]) -> Compiled {
     let question = Question {
-        partition: "aws".to_owned(),
-        account: ACCOUNT.to_owned(),
-        region: "eu-west-1".to_owned(),
-        role: "role".to_owned(),
-        instances: BTreeSet::new(),
-        silent: BTreeSet::new(),
         needs: needs.iter().map(|need| ((*need).to_owned(), Vec::new())).collect(),
-        addresses: Vec::new(),
-        masked: BTreeSet::new(),
-        endpoints: BTreeSet::new(),
-        names: BTreeMap::new(),
-        allow_shared_role: false,
         baseline: named("AmazonEC2RoleforSSM", baselines::find("AmazonEC2RoleforSSM").unwrap().document),
         kept: kept.iter().map(|statements| named("own", &text(statements))).collect(),
         boundary: boundary.map(|statements| named("team-boundary", &text(statements))),
-        limit: 6_144,
+        ..asked::question(baselines::find("AmazonEC2RoleforSSM").unwrap().document)
     };
-    let mut ledger = Ledger::default();
-    for (n, used) in uses.iter().enumerate() {
-        let evidence = Evidence::of("2026-09-01T00:00:00Z", &format!("e{n}"), &SourceId("0000000000000000".to_owned()));
-        ledger.uses.insert(used.clone(), evidence);
-    }
-    compile(&question, &ledger, Catalog::embedded())
+    compile(&question, &asked::ledger(uses), Catalog::embedded())
 }
 
 fn told(compiled: &Compiled, code: Code) -> Vec<String> {

@@ -153,6 +153,15 @@ fn analytics_and_zones() {
     };
     check("glue:GetTable", json!({"databaseName": "d", "name": "t"}), &needs("GetTable", "t"));
     check("glue:GetPartitions", json!({"databaseName": "d", "tableName": "t"}), &needs("GetPartitions", "t"));
+    // Each name of one list with each of the other would be a hundred million.
+    let many: Vec<String> = (0..10_000).map(|n| format!("n{n}")).collect();
+    let found = calls(
+        &record("eu-west-1", "glue:GetTable", json!({"requestParameters": {"databaseName": many, "name": many}})),
+        Catalog::embedded(),
+    );
+    let tables = found.needs.iter().filter(|need| need.resource.to_string().contains(":table/"));
+    let tables: Vec<(String, bool)> = tables.map(|need| (need.resource.to_string(), need.resource_known)).collect();
+    assert_eq!(tables, [(format!("{glue}:table/*/*"), false)]);
     check("glue:GetTables", json!({"databaseName": "d"}), &needs("GetTables", "* (guessed)"));
     let database = format!("glue:GetDatabase {glue}:catalog\nglue:GetDatabase {glue}:database/d");
     check("glue:GetDatabase", json!({"name": "d"}), &database);

@@ -10,14 +10,17 @@
     clippy::panic
 )] // a test says what is wrong by panicking
 
+#[path = "support/asked.rs"]
+#[allow(dead_code)] // only the question is asked here
+mod asked;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
 
 use policyc::catalog::{Catalog, baselines};
-use policyc::derive::{Baseline, Derivation, Question, derive};
+use policyc::derive::{Derivation, Question, derive};
 use policyc::finding::Code;
-use policyc::iam::Policy;
 use policyc::trail::call::{Calls, Note, calls};
 use policyc::trail::record::Record;
 use policyc::trail::{Input, Interest, Observation, Options, observe};
@@ -46,30 +49,8 @@ fn seen(bytes: &[u8], interest: &Interest) -> Observation {
 
 fn derived(role: &str, account: &str, seen: &Observation) -> Derivation {
     let known = baselines::find("AmazonEC2RoleforSSM").unwrap();
-    let question = Question {
-        partition: "aws".to_owned(),
-        account: account.to_owned(),
-        region: "us-east-1".to_owned(),
-        role: role.to_owned(),
-        instances: BTreeSet::new(),
-        silent: BTreeSet::new(),
-        needs: BTreeMap::new(),
-        addresses: Vec::new(),
-        masked: BTreeSet::new(),
-        endpoints: BTreeSet::new(),
-        names: BTreeMap::new(),
-        allow_shared_role: false,
-        baseline: Baseline {
-            name: known.name.to_owned(),
-            version: known.version.to_owned(),
-            sha256: String::new(),
-            bytes: known.document.to_vec(),
-            policy: Policy::parse(known.document).unwrap(),
-        },
-        kept: Vec::new(),
-        boundary: None,
-        limit: 6_144,
-    };
+    let (account, role, region) = (account.to_owned(), role.to_owned(), "us-east-1".to_owned());
+    let question = Question { account, role, region, ..asked::question(known.document) };
     derive(&question, &seen.ledger, Catalog::embedded())
 }
 

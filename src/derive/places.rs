@@ -117,11 +117,11 @@ fn folder_of(arn: &str) -> Option<String> {
     path.rsplit_once('/').map(|(folder, _)| folder.to_owned())
 }
 
-/// The bucket and folder below which an object is the output of a command or association: the agent puts the id of it and that of
-/// the instance behind the prefix that it was given, in one order or the other.
+/// The bucket and folder below which an object is the output of a command: behind the prefix that the command was given stand its
+/// id and that of the instance.
 ///
-/// Source: AWS Systems Manager User Guide, "Understanding command output": `PREFIX/COMMAND-ID/INSTANCE-ID/…`. That associations
-/// have the instance first is unverified, and it takes an object of that form to be one.
+/// Source: AWS Systems Manager API Reference, CommandPlugin, `OutputS3KeyPrefix`: the instance's id and the plugin behind a prefix,
+/// of which older examples end in an id of that form. Of associations no order is documented, so theirs is not read.
 pub(super) fn command_output(arn: &str) -> Option<String> {
     let path: Vec<&str> = arn.split_once(":::")?.1.split('/').collect();
     let is_id = |text: &str| {
@@ -129,9 +129,7 @@ pub(super) fn command_output(arn: &str) -> Option<String> {
         groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) && groups.concat().bytes().all(|b| b.is_ascii_hexdigit())
     };
     let is_instance = |text: &str| text.starts_with("i-") || text.starts_with("mi-");
-    let at = path
-        .windows(2)
-        .position(|pair| matches!(pair, [a, b] if (is_id(a) && is_instance(b)) || (is_instance(a) && is_id(b))))?;
+    let at = path.windows(2).position(|pair| matches!(pair, [id, instance] if is_id(id) && is_instance(instance)))?;
     (at > 0).then(|| path.get(..at).unwrap_or_default().join("/"))
 }
 
@@ -153,7 +151,7 @@ mod tests {
         let id = "0f0e5a52-9c1c-4d7c-8f3a-1b2c3d4e5f60";
         assert_eq!(output(&format!("out/{id}/i-0a/awsrunShellScript/0.x/stdout")).as_deref(), Some("logs/out"));
         assert_eq!(output(&format!("{id}/i-0a/stdout")).as_deref(), Some("logs"));
-        assert_eq!(output(&format!("out/i-0a/{id}/stdout")).as_deref(), Some("logs/out"));
+        assert_eq!(output(&format!("out/i-0a/{id}/stdout")), None);
         assert_eq!(output(&format!("out/{id}/stdout")), None);
         assert_eq!(output("out/i-0a/stdout"), None);
         let group = group_of("arn:aws:logs:r:1:log-group:/a/b:log-stream:s").map(|group| group.to_string());

@@ -11,6 +11,9 @@ use crate::catalog::format::{ArnFormat, Piece};
 use crate::catalog::reference::ActionFacts;
 use crate::iam::{Action, Arn, Pattern};
 
+/// So many ARNs are put together from the lists of one record; of more, which only a hostile one has, the type stands for them.
+const MOST: usize = 10_000;
+
 /// Finds the resources of one record.
 pub(super) struct Finder<'a> {
     pub(super) record: &'a Record,
@@ -164,6 +167,9 @@ impl Finder<'_> {
                     None => self.values(action, kind, name, format),
                 },
             };
+            if begun.len().saturating_mul(values.len()) > MOST {
+                return Vec::new();
+            }
             begun.iter().flat_map(|b| values.iter().map(move |v| format!("{b}{v}"))).collect()
         })
     }
